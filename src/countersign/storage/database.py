@@ -1,0 +1,225 @@
+"""One way to reach the relational database, SQLite or Postgres: plain functions that take a connection.
+
+Reads run on a small pool of threads. Writes are queued to one writer thread that runs everything waiting in a single
+transaction, each inside its own savepoint: many small writes share one commit (group commit), one failure undoes only
+itself, and a write has happened when its `await` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from countersign.domain.errors import StorageError
+from countersign.storage.tables import counter, metadata
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MAX_BATCH = 64
+_MAX_WAITING = 4096
+_READERS = 4
+
+
+@dataclass(slots=True)
+class _Work:
+    function: Callable[[Connection], Any]
+    done: Future[Any]
+
+
+class Database:
+    """`url` is `sqlite:///path` or `postgresql+psycopg://…`. Call `close()` when done."""
+
+    def __init__(self, url: str, *, busy_timeout_s: float = 10.0) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._engine = _engine(url, busy_timeout_s)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
+        self._waiting: queue.Queue[_Work | None] = queue.Queue(_MAX_WAITING)
+        self._writer = threading.Thread(target=self._write_forever, name="db-write", daemon=True)
+        self._writer.start()
+        self._closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and backup only; everything else goes through `read` and `write`."""
+        return self._engine
+
+    def create_tables(self) -> None:
+        """Create the schema directly: for tests; a workspace goes through migrations."""
+        metadata.create_all(self._engine)
+
+    async def read(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function(connection, …)` in a read-only snapshot on a reader thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self.read_now(function, *args, **kwargs))
+
+    def read_now(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, on the calling thread."""
+        try:
+            with self._engine.connect() as connection:
+                return function(connection, *args, **kwargs)
+        except OperationalError as error:
+            raise _storage_error(error) from error
+
+    async def write(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function(connection, …)`; when this returns it is committed. An exception undoes only this function."""
+        return await asyncio.wrap_future(self._submit(lambda c: function(c, *args, **kwargs)))
+
+    def write_now(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a caller on a thread of its own (jobs, commands)."""
+        return self._submit(lambda c: function(c, *args, **kwargs)).result()
+
+    def _submit(self, function: Callable[[Connection], T]) -> Future[T]:
+        if self._closed:
+            raise StorageError("the database is closed", code="database_closed")
+        work = _Work(function, Future())
+        try:
+            self._waiting.put_nowait(work)
+        except queue.Full:
+            raise StorageError(
+                "too many writes are waiting for the database",
+                code="database_busy",
+                hint="The disk is slower than the load; retry shortly.",
+            ) from None
+        return work.done
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._waiting.put(None)
+        self._writer.join(timeout=30)
+        self._readers.shutdown(wait=True)
+        self._engine.dispose()
+
+    # -- the writer thread ------------------------------------------------------------------------------------
+    def _write_forever(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            batch, more = self._drain(first)
+            self._commit(batch)
+            if not more:
+                return
+
+    def _drain(self, first: _Work) -> tuple[list[_Work], bool]:
+        batch = [first]
+        while len(batch) < _MAX_BATCH:
+            try:
+                work = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, True
+            if work is None:
+                return batch, False
+            batch.append(work)
+        return batch, True
+
+    def _commit(self, batch: list[_Work]) -> None:
+        outcomes: list[tuple[_Work, Any, BaseException | None]] = []
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                for work in batch:
+                    outcomes.append((work, *_run_in_savepoint(connection, work, alone=len(batch) == 1)))
+        except DBAPIError as error:
+            # Nothing of this batch is in the database: say so to everyone who waits.
+            for work in batch:
+                work.done.set_exception(_storage_error(error))
+            return
+        except BaseException as error:
+            for work in batch:
+                work.done.set_exception(error)
+            return
+        for work, value, error in outcomes:
+            if error is None:
+                work.done.set_result(value)
+            else:
+                work.done.set_exception(error)
+
+
+def _run_in_savepoint(connection: Connection, work: _Work, *, alone: bool) -> tuple[Any, BaseException | None]:
+    if alone:  # its own transaction already is the savepoint
+        return work.function(connection), None
+    try:
+        with connection.begin_nested():
+            return work.function(connection), None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None, _storage_error(error)
+    except Exception as error:
+        return None, error
+
+
+def _storage_error(error: DBAPIError) -> BaseException:
+    reason = str(error.orig)
+    if "locked" in reason or "busy" in reason:
+        return StorageError(
+            "the database is locked by another process",
+            code="database_locked",
+            hint="Nothing was written. Retry; if it stays, find the process that holds the file.",
+        )
+    if "disk is full" in reason or "No space left" in reason:
+        return StorageError(
+            "the disk is full", code="disk_full", hint="Nothing was written. Free space on the workspace's disk."
+        )
+    if isinstance(error, OperationalError):
+        return StorageError(
+            "the database did not answer",
+            code="database_unavailable",
+            hint="Nothing was written. Check that it runs and that the workspace may reach it.",
+        )
+    return error
+
+
+def _engine(url: str, busy_timeout_s: float) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=_READERS + 1, max_overflow=4, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        # The driver must not begin transactions by itself, or BEGIN IMMEDIATE below would come too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writer = threading.current_thread().name == "db-write"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def next_seq(connection: Connection) -> int:
+    """Take the next mutation number inside the caller's transaction; the row's lock orders commits like numbers."""
+    value = connection.execute(
+        update(counter).where(counter.c.name == "mutation").values(value=counter.c.value + 1).returning(counter.c.value)
+    ).scalar()
+    if value is None:
+        connection.execute(counter.insert().values(name="mutation", value=1))
+        return 1
+    return int(value)
+
+
+def last_seq(connection: Connection) -> int:
+    """The number of the newest committed mutation, 0 in an empty workspace."""
+    return int(connection.execute(select(counter.c.value).where(counter.c.name == "mutation")).scalar() or 0)
