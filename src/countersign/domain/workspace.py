@@ -1,0 +1,223 @@
+"""A workspace as its owner describes it: sources, models and assistants, each assistant beginning with its process.
+
+Values only; `config.py` reads and validates the file. Secrets are `Secret` values resolved at the edge and never printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from countersign.domain.answers import Task
+
+Risk = Literal["low", "medium", "high"]
+Delivery = Literal["verified", "live"]
+Dialect = Literal["openai", "anthropic", "extractive"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A value that shows itself only when asked to, with the reference it came from (`${env:NAME}`) for messages."""
+
+    reference: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Per million tokens. `unmetered` is said, never assumed; no Price at all is the state *unknown*."""
+
+    currency: str = "USD"
+    input_per_million: float = 0.0
+    output_per_million: float = 0.0
+    unmetered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    name: str
+    dialect: Dialect
+    base_url: str = ""
+    model: str = ""
+    key: Secret | None = None
+    region: str = ""
+    """Empty counts as the workspace's own region."""
+    price: Price | None = None
+    max_output_tokens: int = 1024
+    context_tokens: int = 16_000
+    timeout_s: float = 60.0
+    first_byte_timeout_s: float = 20.0
+    max_concurrent: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """`base_url` empty means the embedded model."""
+
+    name: str = "embedded"
+    base_url: str = ""
+    model: str = "multilingual-e5-small"
+    key: Secret | None = None
+    region: str = ""
+    dimension: int = 384
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRule:
+    """A glob over external ids; the first match decides."""
+
+    match: str
+    any_of: tuple[str, ...]
+    all_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    name: str
+    connector: str
+    url: str = ""
+    tenants: tuple[str, ...] = ()
+    """Tenants that this source may speak for; empty = every tenant of the workspace."""
+    rights_sidecar: str = ""
+    sidecar_keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Our name of a sidecar key → theirs, where a manifest names it otherwise."""
+    rights_rules: tuple[RightsRule, ...] = ()
+    residency: str = ""
+    publisher_groups: tuple[str, ...] = ()
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The business process that the assistant serves: who asks, what follows, what a wrong answer costs, who reviews."""
+
+    asks: str
+    decides: str
+    wrong_answer_costs: str
+    risk: Risk
+    reviewer_groups: tuple[str, ...]
+    deadline: timedelta = timedelta(hours=4)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRules:
+    """Risk fills in what the file does not say: high holds everything, medium what is unsupported, low delivers marked."""
+
+    everything: bool = False
+    confidence_below: float | None = None
+    unsupported_claims: bool = False
+    conflicts: bool = False
+    classification: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        return bool(
+            self.everything
+            or self.confidence_below is not None
+            or self.unsupported_claims
+            or self.conflicts
+            or self.classification
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseRules:
+    no_evidence: bool = True
+    source_older_than: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    amount: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRules:
+    per_user_per_day: Money | None = None
+    per_month: Money | None = None
+
+    @property
+    def any(self) -> bool:
+        return self.per_user_per_day is not None or self.per_month is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    name: str
+    process: Process
+    sources: tuple[str, ...]
+    models: tuple[str, ...]
+    """The ladder, best first."""
+    tasks: tuple[Task, ...] = ("answer",)
+    languages: tuple[str, ...] = ("kk", "ru", "en")
+    tenants: tuple[str, ...] = ()
+    """Who may ask it; empty = every tenant."""
+    delivery: Delivery = "verified"
+    hold_when: HoldRules = HoldRules()
+    refuse_when: RefuseRules = RefuseRules()
+    budget: BudgetRules = BudgetRules()
+    allowed_link_hosts: tuple[str, ...] = ()
+    passages: int = 8
+    """How many passages a question may put before the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencyRule:
+    """Documents labelled `label` may go only to these regions; a label without a rule may go only to its own region."""
+
+    label: str
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long texts stay readable; the chain itself is kept."""
+
+    answers: timedelta = timedelta(days=365)
+    personal: timedelta = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    max_bytes: int = 200 * 1024 * 1024
+    max_pages: int = 5_000
+    max_text_chars: int = 20_000_000
+    memory_bytes: int = 2 * 1024**3
+    cpu_s: int = 60
+    wall_s: float = 120.0
+    workers: int = 2
+    ocr: bool = True
+    ocr_languages: str = "kaz+rus+eng"
+    ocr_max_pages: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    name: str
+    root: Path
+    database: str
+    """SQLAlchemy URL."""
+    storage: str
+    """Folder or fsspec URL for blobs and derived state."""
+    state: Path
+    """Local folder for locks, index, keys and checkpoints, always on this machine."""
+    region: str = "kz"
+    tenants: tuple[str, ...] = ("main",)
+    sources: Mapping[str, SourceSettings] = field(default_factory=dict[str, SourceSettings])
+    models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
+    embeddings: EmbeddingSettings | None = EmbeddingSettings()
+    """None = lexical only."""
+    assistants: Mapping[str, Assistant] = field(default_factory=dict[str, Assistant])
+    residency: tuple[ResidencyRule, ...] = ()
+    retention: Retention = Retention()
+    parsing: ParseLimits = ParseLimits()
