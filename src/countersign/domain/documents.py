@@ -34,6 +34,11 @@ class Rights:
             return Rights()
         return Rights(tuple(sorted(set(self.clauses) | set(other.clauses), key=sorted)))
 
+    @classmethod
+    def from_canonical(cls, text: str) -> Rights:
+        """The reverse of `canonical`."""
+        return cls(tuple(frozenset(clause.split(",")) for clause in text.split(";"))) if text else cls()
+
     @property
     def nobody(self) -> bool:
         return not self.clauses or not all(self.clauses)
@@ -98,6 +103,8 @@ class SourceDocument:
     supersedes: str = ""
     parent: str = ""
     """external_id of the mail or archive that contains this one."""
+    parts: tuple[SourceDocument, ...] = ()
+    """What the source says of attachments inside this file, by filename; their content comes out of the parse."""
     quarantine: str = ""
     """A reason code when the connector could not express or trust something (`rights_unsupported`, `wrong_tenant`)."""
 

@@ -122,6 +122,7 @@ document = Table(
     Column("supersedes", String, nullable=False, default="", comment="external_id in the same tenant and source"),
     Column("superseded_at", String, comment="when a successor took over; ends validity like valid_to"),
     Column("parent_id", String, index=True),
+    Column("parts", JSON, nullable=False, default=dict, comment="what the source says of attachments, by name"),
     Column("created", String, nullable=False),
     Column("updated", String, nullable=False),
     Column("synced", String, comment="when the source last confirmed this document"),
@@ -201,6 +202,25 @@ source_state = Table(
     Column("error", Text, nullable=False, default=""),
     Column("documents", Integer, nullable=False, default=0),
     Column("data", JSON, nullable=False, default=dict),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", String, primary_key=True, comment="derived from kind and subject: enqueueing twice is once"),
+    Column("kind", String, nullable=False),
+    Column("tenant", String, nullable=False),
+    Column("subject", String, nullable=False, comment="an id; never text of a document or a person"),
+    Column("state", String, nullable=False, comment="queued, running, done, failed"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("not_before", String, nullable=False),
+    Column("lease_owner", String),
+    Column("lease_until", String),
+    Column("error", String, nullable=False, default="", comment="a stable code"),
+    Column("result", JSON),
+    Column("created", String, nullable=False),
+    Column("finished", String),
+    Index("ix_job_queue", "state", "not_before"),
 )
 
 # -- answers ----------------------------------------------------------------------------------------------------
