@@ -110,7 +110,16 @@ class SourceDocument:
 
 
 ElementKind = Literal[
-    "heading", "paragraph", "list_item", "table", "caption", "code", "header", "footer", "image", "mail_header"
+    "heading",
+    "paragraph",
+    "list_item",
+    "table",
+    "caption",
+    "code",
+    "header",
+    "footer",
+    "image",
+    "mail_header",
 ]
 
 

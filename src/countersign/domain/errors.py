@@ -46,7 +46,9 @@ class ConfigError(CountersignError):
 
     default_code = "config_invalid"
 
-    def __init__(self, message: str, *, code: str | None = None, hint: str = "", line: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str = "", line: int | None = None
+    ) -> None:
         super().__init__(message if line is None else f"line {line}: {message}", code=code, hint=hint)
         self.line = line
 

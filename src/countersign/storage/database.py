@@ -57,12 +57,16 @@ class Database:
         """Create the schema directly: for tests; a workspace goes through migrations."""
         metadata.create_all(self._engine)
 
-    async def read(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(
+        self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run `function(connection, …)` in a read-only snapshot on a reader thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self.read_now(function, *args, **kwargs))
 
-    def read_now(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def read_now(
+        self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """The same, on the calling thread."""
         try:
             with self._engine.connect() as connection:
@@ -70,11 +74,15 @@ class Database:
         except OperationalError as error:
             raise _storage_error(error) from error
 
-    async def write(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def write(
+        self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run `function(connection, …)`; when this returns it is committed. An exception undoes only this function."""
         return await asyncio.wrap_future(self._submit(lambda c: function(c, *args, **kwargs)))
 
-    def write_now(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def write_now(
+        self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """The same for a caller on a thread of its own (jobs, commands)."""
         return self._submit(lambda c: function(c, *args, **kwargs)).result()
 
@@ -146,7 +154,9 @@ class Database:
                 work.done.set_exception(error)
 
 
-def _run_in_savepoint(connection: Connection, work: _Work, *, alone: bool) -> tuple[Any, BaseException | None]:
+def _run_in_savepoint(
+    connection: Connection, work: _Work, *, alone: bool
+) -> tuple[Any, BaseException | None]:
     if alone:  # its own transaction already is the savepoint
         return work.function(connection), None
     try:
@@ -170,7 +180,9 @@ def _storage_error(error: DBAPIError) -> BaseException:
         )
     if "disk is full" in reason or "No space left" in reason:
         return StorageError(
-            "the disk is full", code="disk_full", hint="Nothing was written. Free space on the workspace's disk."
+            "the disk is full",
+            code="disk_full",
+            hint="Nothing was written. Free space on the workspace's disk.",
         )
     if isinstance(error, OperationalError):
         return StorageError(
@@ -184,7 +196,9 @@ def _storage_error(error: DBAPIError) -> BaseException:
 def _engine(url: str, busy_timeout_s: float) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=_READERS + 1, max_overflow=4, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}, pool_size=8)
+    engine = create_engine(
+        url, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}, pool_size=8
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
@@ -212,7 +226,10 @@ def _engine(url: str, busy_timeout_s: float) -> Engine:
 def next_seq(connection: Connection) -> int:
     """Take the next mutation number inside the caller's transaction; the row's lock orders commits like numbers."""
     value = connection.execute(
-        update(counter).where(counter.c.name == "mutation").values(value=counter.c.value + 1).returning(counter.c.value)
+        update(counter)
+        .where(counter.c.name == "mutation")
+        .values(value=counter.c.value + 1)
+        .returning(counter.c.value)
     ).scalar()
     if value is None:
         connection.execute(counter.insert().values(name="mutation", value=1))

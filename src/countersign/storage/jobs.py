@@ -130,7 +130,12 @@ def _renew(connection: Connection, worker: str, job_ids: list[str], until: datet
 
 
 def _close(
-    connection: Connection, job_id: str, state: str, error: str, result: dict[str, object] | None, now: datetime
+    connection: Connection,
+    job_id: str,
+    state: str,
+    error: str,
+    result: dict[str, object] | None,
+    now: datetime,
 ) -> None:
     values = {"state": state, "error": error, "result": result, "finished": iso(now), "lease_owner": None}
     connection.execute(update(job).where(job.c.id == job_id).values(**values))

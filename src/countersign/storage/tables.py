@@ -32,7 +32,9 @@ metadata = MetaData(
 )
 
 # -- the workspace ----------------------------------------------------------------------------------------------
-setting = Table("setting", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False))
+setting = Table(
+    "setting", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False)
+)
 
 counter = Table(
     "counter",
@@ -112,17 +114,27 @@ document = Table(
     Column("version", Integer, nullable=False),
     Column("rights_id", BigInteger, nullable=False, index=True),
     Column("rights_origin", Text, nullable=False),
-    Column("own_rights", Text, nullable=False, default="", comment="canonical rights before a parent's were joined"),
+    Column(
+        "own_rights",
+        Text,
+        nullable=False,
+        default="",
+        comment="canonical rights before a parent's were joined",
+    ),
     Column("residency", String, nullable=False, default=""),
     Column("classification", String, nullable=False, default=""),
     Column("owner", String, nullable=False, default=""),
     Column("modified", String),
     Column("valid_from", String),
     Column("valid_to", String),
-    Column("supersedes", String, nullable=False, default="", comment="external_id in the same tenant and source"),
+    Column(
+        "supersedes", String, nullable=False, default="", comment="external_id in the same tenant and source"
+    ),
     Column("superseded_at", String, comment="when a successor took over; ends validity like valid_to"),
     Column("parent_id", String, index=True),
-    Column("parts", JSON, nullable=False, default=dict, comment="what the source says of attachments, by name"),
+    Column(
+        "parts", JSON, nullable=False, default=dict, comment="what the source says of attachments, by name"
+    ),
     Column("created", String, nullable=False),
     Column("updated", String, nullable=False),
     Column("synced", String, comment="when the source last confirmed this document"),
@@ -136,7 +148,9 @@ document_version = Table(
     metadata,
     Column("document_id", ForeignKey("document.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("state", String, nullable=False, index=True, comment="queued, indexed, quarantined, failed, replaced"),
+    Column(
+        "state", String, nullable=False, index=True, comment="queued, indexed, quarantined, failed, replaced"
+    ),
     Column("sha256", String, nullable=False),
     Column("blob", String, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -148,7 +162,9 @@ document_version = Table(
     Column("pages", Integer),
     Column("languages", JSON, nullable=False, default=list),
     Column("findings", JSON, nullable=False, default=list),
-    Column("settings", String, nullable=False, default="", comment="index version that this was chunked under"),
+    Column(
+        "settings", String, nullable=False, default="", comment="index version that this was chunked under"
+    ),
     Column("job_id", String, nullable=False, default=""),
     Column("created", String, nullable=False),
     Column("indexed", String),
@@ -177,8 +193,12 @@ passage = Table(
     Column("ocr_confidence", Float),
     Column("token_count", Integer, nullable=False, default=0),
     Column("valid_from", String, comment="in force from (inclusive); null = always was"),
-    Column("valid_to", String, comment="in force until (exclusive), the earlier of valid_to and superseded_at"),
-    Column("live", Boolean, nullable=False, comment="false once its version was replaced or its document deleted"),
+    Column(
+        "valid_to", String, comment="in force until (exclusive), the earlier of valid_to and superseded_at"
+    ),
+    Column(
+        "live", Boolean, nullable=False, comment="false once its version was replaced or its document deleted"
+    ),
     Column("seq", BigInteger, nullable=False),
     Index("ix_passage_document", "document_id", "version", "ordinal"),
     Index("ix_passage_tail", "tenant", "seq"),
@@ -302,7 +322,12 @@ feedback = Table(
 budget = Table(
     "budget",
     metadata,
-    Column("scope", String, primary_key=True, comment="`tenant/assistant/user:NAME/2026-11-22` or `…/month/2026-11`"),
+    Column(
+        "scope",
+        String,
+        primary_key=True,
+        comment="`tenant/assistant/user:NAME/2026-11-22` or `…/month/2026-11`",
+    ),
     Column("currency", String, nullable=False),
     Column("reserved", Float, nullable=False),
     Column("spent", Float, nullable=False),
@@ -340,7 +365,9 @@ event = Table(
     Column("subject", String, nullable=False),
     Column("request_id", String, nullable=False, default=""),
     Column("facts", Text, nullable=False, comment="canonical JSON, exactly the bytes that were hashed"),
-    Column("commitment", String, nullable=False, comment="HMAC of the personal part under its salt, or empty"),
+    Column(
+        "commitment", String, nullable=False, comment="HMAC of the personal part under its salt, or empty"
+    ),
     Column("prev", String, nullable=False),
     Column("hash", String, nullable=False),
     Index("ix_event_subject", "tenant", "subject", "seq"),

@@ -1,0 +1,217 @@
+"""How a document gets in: received (facts, rights and job in one commit), then made searchable by a job that may die.
+
+    source → Intake.receive → [document, version, rights, job] → Ingestion.run → parse → chunk → embed → passages
+
+The bytes are stored before the facts are; the facts commit with the job; the job replaces a version's passages in one
+transaction. Whatever is interrupted runs again and ends in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Protocol
+
+from countersign.corpus.blobs import Blobs
+from countersign.corpus.seams import Chunker, Embedder, Parser, Vectors
+from countersign.domain.clock import Clock
+from countersign.domain.documents import (
+    Attachment,
+    Chunk,
+    ParsedDocument,
+    ParseStatus,
+    Rights,
+    SourceDocument,
+)
+from countersign.domain.errors import NotFound
+
+SEARCHABLE = frozenset({ParseStatus.OK, ParseStatus.PARTIAL})
+_EMBED_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """`change` says what the next question can notice: nothing, only the metadata, or (after the job) the content."""
+
+    document_id: str
+    version: int
+    job_id: str
+    change: str
+    """`unchanged`, `metadata`, `content`, `new`, `quarantined`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One version that waits to be made searchable."""
+
+    document: SourceDocument
+    document_id: str
+    version: int
+    blob: str
+    parts: Mapping[str, SourceDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexable:
+    """What the job found out about a version, ready to be written in one transaction."""
+
+    parsed: ParsedDocument
+    chunks: tuple[Chunk, ...]
+    text_hashes: tuple[str, ...]
+    settings: str
+
+
+class DocumentStore(Protocol):
+    """The database's side of ingestion; each method is one transaction."""
+
+    async def receive(
+        self,
+        document: SourceDocument,
+        *,
+        sha: str,
+        blob: str,
+        size: int,
+        parent_id: str,
+        actor: str,
+        now: datetime,
+    ) -> Received: ...
+
+    async def pending(self, document_id: str, version: int) -> Pending | None:
+        """None when that version is no longer wanted: replaced, deleted or already done."""
+        ...
+
+    async def known_vectors(self, model: str, text_hashes: Sequence[str]) -> set[str]: ...
+
+    async def add_vectors(self, model: str, text_hashes: Sequence[str], vectors: Vectors) -> None: ...
+
+    async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> None: ...
+
+    async def remove_absent(
+        self, tenant: str, source: str, present: set[str], actor: str, now: datetime
+    ) -> int:
+        """Delete every document of that source and tenant that the source no longer lists."""
+        ...
+
+
+class Intake:
+    """The one door for new content, whatever connector or client it comes from."""
+
+    def __init__(self, store: DocumentStore, blobs: Blobs, clock: Clock) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+
+    async def receive(
+        self, document: SourceDocument, content: bytes, *, actor: str, parent_id: str = ""
+    ) -> Received:
+        blob = await self._blobs.put(content)
+        return await self._store.receive(
+            document,
+            sha=sha256(content).hexdigest(),
+            blob=blob,
+            size=len(content),
+            parent_id=parent_id,
+            actor=actor,
+            now=self._clock.now(),
+        )
+
+
+class Ingestion:
+    """Makes one received version searchable. Idempotent: running it twice, or half and then again, ends the same."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        blobs: Blobs,
+        intake: Intake,
+        parser: Parser,
+        chunker: Chunker,
+        embedder: Embedder | None,
+        may_embed: Callable[[str], bool],
+        clock: Clock,
+    ) -> None:
+        """`may_embed(residency)` says whether text with that label may go where the embedder is."""
+        self._store = store
+        self._blobs = blobs
+        self._intake = intake
+        self._parser = parser
+        self._chunker = chunker
+        self._embedder = embedder
+        self._may_embed = may_embed
+        self._clock = clock
+
+    async def run(self, document_id: str, version: int) -> Mapping[str, object]:
+        """Returns a small summary for the job's result: status, passages, reason."""
+        pending = await self._store.pending(document_id, version)
+        if pending is None:
+            return {"skipped": True}
+        parsed = await self._parse(pending)
+        title = pending.document.title or parsed.title or pending.document.filename
+        chunks = self._chunker.chunk(parsed, title) if parsed.status in SEARCHABLE else ()
+        if parsed.status in SEARCHABLE and not chunks:
+            parsed = replace(parsed, status=ParseStatus.EMPTY, reason="no_text")
+        hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
+        if self._may_embed(pending.document.residency):
+            await self._embed(chunks, hashes)
+        for attachment in parsed.attachments:
+            await self._receive_part(pending, attachment)
+        outcome = Indexable(parsed, chunks, hashes, self._chunker.settings_id)
+        await self._store.complete(pending, outcome, self._clock.now())
+        return {"parse_status": parsed.status.value, "passages": len(chunks), "reason": parsed.reason}
+
+    async def _parse(self, pending: Pending) -> ParsedDocument:
+        try:
+            async with self._blobs.path(pending.blob) as path:
+                return await self._parser.parse(path, pending.document.filename, pending.document.mime)
+        except NotFound:
+            return ParsedDocument(status=ParseStatus.CORRUPT, reason="content_missing")
+
+    async def _embed(self, chunks: Sequence[Chunk], hashes: Sequence[str]) -> None:
+        if self._embedder is None:
+            return
+        model = self._embedder.model_id
+        known = await self._store.known_vectors(model, hashes)
+        texts = {h: chunk.index_text for h, chunk in zip(hashes, chunks, strict=True) if h not in known}
+        missing = list(texts)
+        for start in range(0, len(missing), _EMBED_BATCH):
+            batch = missing[start : start + _EMBED_BATCH]
+            vectors = await self._embedder.embed_passages([texts[h] for h in batch])
+            await self._store.add_vectors(model, batch, vectors)
+
+    async def _receive_part(self, pending: Pending, attachment: Attachment) -> None:
+        """An attachment is a document of its own whose rights are the intersection of its parent's and its own."""
+        parent = pending.document
+        said = pending.parts.get(attachment.filename)
+        base = said or replace(
+            parent, title="", parts=(), supersedes="", rights_origin=f"inside {parent.external_id}"
+        )
+        document = replace(
+            base,
+            external_id=f"{parent.external_id}#{attachment.filename}",
+            tenant=parent.tenant,
+            filename=attachment.filename,
+            mime=attachment.mime,
+            residency=base.residency or parent.residency,
+            classification=base.classification or parent.classification,
+            modified=base.modified or parent.modified,
+            parent=parent.external_id,
+            quarantine=_part_problem(parent, said),
+        )
+        if document.quarantine:
+            document = replace(document, rights=Rights())
+        await self._intake.receive(
+            document, attachment.content, actor="ingestion", parent_id=pending.document_id
+        )
+
+
+def _part_problem(parent: SourceDocument, said: SourceDocument | None) -> str:
+    if said is None:
+        return parent.quarantine
+    return "wrong_tenant" if said.tenant != parent.tenant else said.quarantine
+
+
+def text_hash(index_text: str) -> str:
+    """Names an embedded text: the same text under the same model has the same vector."""
+    return sha256(index_text.encode()).hexdigest()

@@ -1,0 +1,32 @@
+"""What a source of documents is: it lists what it has, and opens one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from countersign.domain.documents import SourceDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document and its size in bytes, before anything was read."""
+
+    document: SourceDocument
+    size: int
+
+
+class SourceConnector(Protocol):
+    """Reads one configured source. Raises `SourceError` when the source as a whole cannot be read.
+
+    What is wrong with a single document is said in `SourceDocument.quarantine`, so that one bad row hides no other.
+    """
+
+    def list(self) -> Iterator[Listed]:
+        """Every document the source holds now; a document that is not listed counts as removed."""
+        ...
+
+    def read(self, external_id: str, max_bytes: int) -> bytes:
+        """Its content. Raises `SourceError` (`source_file_gone`, `source_file_too_large`)."""
+        ...
