@@ -136,14 +136,14 @@ class Database:
         outcomes: list[tuple[_Work, Any, BaseException | None]] = []
         try:
             with self._engine.connect() as connection, connection.begin():
-                for work in batch:
-                    outcomes.append((work, *_run_in_savepoint(connection, work, alone=len(batch) == 1)))
+                alone = len(batch) == 1
+                outcomes.extend((work, *_run_in_savepoint(connection, work, alone=alone)) for work in batch)
         except DBAPIError as error:
             # Nothing of this batch is in the database: say so to everyone who waits.
             for work in batch:
                 work.done.set_exception(_storage_error(error))
             return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for this write
             for work in batch:
                 work.done.set_exception(error)
             return
@@ -166,7 +166,7 @@ def _run_in_savepoint(
         if error.connection_invalidated:
             raise
         return None, _storage_error(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this write
         return None, error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
 from countersign.corpus.ingest import Indexable, Pending, Received
 from countersign.corpus.seams import Vectors
@@ -86,6 +86,8 @@ class _Arrival:
         facts = self._facts(connection)
         if before is None:
             return self._create(connection, facts)
+        if not self.doc.title:  # the parse may have found a better one than the filename
+            del facts["title"]
         return self._update(connection, before, facts)
 
     def _facts(self, connection: Connection) -> dict[str, Any]:

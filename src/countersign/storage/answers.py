@@ -1,0 +1,350 @@
+"""Answers, citations and reviews in the database; every read re-checks the reader's rights as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+
+from countersign.access.principal import Principal, Role
+from countersign.answer.store import CitedPassage, Finished, StoredAnswer
+from countersign.domain.answers import (
+    Answer,
+    AnswerStatus,
+    Citation,
+    Claim,
+    Confidence,
+    ConflictNote,
+    Cost,
+    RefusalReason,
+    Usage,
+)
+from countersign.domain.clock import from_iso, iso
+from countersign.domain.documents import DocumentStatus
+from countersign.domain.errors import NotFound
+from countersign.domain.events import Event
+from countersign.storage.database import Database
+from countersign.storage.events import append_in
+from countersign.storage.rights import satisfied_rights
+from countersign.storage.tables import (
+    answer,
+    answer_passage,
+    citation,
+    document,
+    document_version,
+    passage,
+    person,
+    review,
+)
+
+_IN_COLUMNS = frozenset(
+    {
+        "answer_id",
+        "tenant",
+        "user",
+        "assistant",
+        "task",
+        "status",
+        "text",
+        "draft",
+        "release",
+        "created",
+        "citations",
+    }
+)
+
+
+class SqlAnswerStore:
+    """`answer.store.AnswerStore` on SQLite and Postgres."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def finish(self, finished: Finished, principal: Principal) -> bool:
+        return await self._database.write(_finish, finished, principal)
+
+    async def append(self, events: Sequence[Event]) -> None:
+        await self._database.write(append_in, events)
+
+    async def read(self, answer_id: str, reader: Principal) -> StoredAnswer:
+        return await self._database.read(read_answer, answer_id, reader)
+
+    async def citation(self, citation_id: str, reader: Principal) -> CitedPassage:
+        return await self._database.read(_read_citation, citation_id, reader)
+
+
+def _finish(connection: Connection, finished: Finished, principal: Principal) -> bool:
+    if finished.passages and not _still_permitted(connection, finished, principal):
+        return False
+    kept = finished.answer
+    connection.execute(insert(answer).values(_answer_row(finished)))
+    if finished.passages:
+        connection.execute(
+            insert(answer_passage),
+            [
+                {
+                    "answer_id": kept.answer_id,
+                    "passage_id": int(p.passage_id),
+                    "document_id": p.document_id,
+                    "version": p.version,
+                }
+                for p in finished.passages
+            ],
+        )
+    if kept.citations:
+        connection.execute(insert(citation), [_citation_row(kept.answer_id, c) for c in kept.citations])
+    if finished.hold is not None:
+        connection.execute(insert(review).values(_review_row(finished)))
+    append_in(connection, finished.events)
+    return True
+
+
+def _still_permitted(connection: Connection, finished: Finished, principal: Principal) -> bool:
+    """The asker as the database knows them now, against every passage as it is now."""
+    now = current_principal(connection, principal)
+    if now is None:
+        return False
+    wanted = {int(p.passage_id) for p in finished.passages}
+    as_of = iso(finished.answer.as_of)
+    rows = connection.execute(
+        select(passage.c.id)
+        .join(document, document.c.id == passage.c.document_id)
+        .where(
+            passage.c.id.in_(wanted),
+            passage.c.tenant == now.tenant,
+            passage.c.live,
+            passage.c.rights_id.in_(satisfied_rights(connection, now.tenant, now.terms)),
+            func.coalesce(passage.c.valid_from, "") <= as_of,
+            func.coalesce(passage.c.valid_to, "9999") > as_of,
+            document.c.deleted.is_(None),
+            document.c.status != DocumentStatus.QUARANTINED,
+        )
+    ).scalars()
+    return wanted <= set(rows)
+
+
+def current_principal(connection: Connection, principal: Principal) -> Principal | None:
+    """The same person with the groups and roles of this moment; None when disabled or gone."""
+    row = connection.execute(select(person).where(person.c.name == principal.name)).mappings().first()
+    if row is None or row["disabled"] or row["tenant"] != principal.tenant:
+        return None
+    roles = frozenset(Role(role) for role in row["roles"])
+    return replace(principal, groups=frozenset(row["groups"]), roles=roles)
+
+
+# -- reading back -----------------------------------------------------------------------------------------------
+def read_answer(connection: Connection, answer_id: str, reader: Principal) -> StoredAnswer:
+    """What `reader` may see of it: the asker, a reviewer of its queue and an auditor may; nobody else learns of it."""
+    row = connection.execute(select(answer).where(answer.c.id == answer_id)).mappings().first()
+    item = connection.execute(select(review).where(review.c.answer_id == answer_id)).mappings().first()
+    if row is None or row["tenant"] != reader.tenant or not _concerns(row, item, reader):
+        raise NotFound("there is no such answer")
+    withheld = bool(row["erased"]) or not _reads_all_passages(connection, answer_id, reader)
+    kept = _answer(row, _citations(connection, answer_id))
+    if withheld:
+        kept = replace(kept, text="", draft="", citations=(), claims=(), conflicts=())
+    elif row["person"] == reader.name and kept.status is AnswerStatus.HELD:
+        kept = replace(kept, draft="", citations=(), claims=(), conflicts=())
+    question = "" if withheld and row["person"] != reader.name else row["question"]
+    return StoredAnswer(
+        answer=kept,
+        question=question,
+        withheld=withheld,
+        review_id=item["id"] if item else "",
+        review_state=item["state"] if item else "",
+        decided_by=(item["decided_by"] or "") if item else "",
+        edited=bool(item and item["decision"] == "edit"),
+    )
+
+
+def _concerns(row: RowMapping, item: RowMapping | None, reader: Principal) -> bool:
+    if row["person"] == reader.name or reader.has(Role.AUDITOR):
+        return True
+    if item is None or not reader.has(Role.REVIEWER):
+        return False
+    escalated_to_admin = item["state"] == "escalated" and reader.has(Role.ADMIN)
+    return escalated_to_admin or not item["groups"] or bool(reader.groups & set(item["groups"]))
+
+
+def _reads_all_passages(connection: Connection, answer_id: str, reader: Principal) -> bool:
+    used = connection.execute(
+        select(func.count()).select_from(answer_passage).where(answer_passage.c.answer_id == answer_id)
+    ).scalar_one()
+    readable = connection.execute(
+        select(func.count())
+        .select_from(answer_passage)
+        .join(document, document.c.id == answer_passage.c.document_id)
+        .join(passage, passage.c.id == answer_passage.c.passage_id)
+        .where(answer_passage.c.answer_id == answer_id, _readable(connection, reader))
+    ).scalar_one()
+    return used == readable
+
+
+def _readable(connection: Connection, reader: Principal) -> Any:
+    return and_(
+        document.c.tenant == reader.tenant,
+        document.c.rights_id.in_(satisfied_rights(connection, reader.tenant, reader.terms)),
+        document.c.deleted.is_(None),
+        document.c.status != DocumentStatus.QUARANTINED,
+    )
+
+
+def _citations(connection: Connection, answer_id: str) -> tuple[Citation, ...]:
+    rows = connection.execute(
+        select(citation.c.body).where(citation.c.answer_id == answer_id).order_by(citation.c.n)
+    ).scalars()
+    return tuple(_citation(body) for body in rows)
+
+
+def _read_citation(connection: Connection, citation_id: str, reader: Principal) -> CitedPassage:
+    row = (
+        connection.execute(
+            select(
+                citation.c.answer_id,
+                citation.c.body,
+                passage.c.text,
+                document_version.c.blob,
+                document_version.c.filename,
+                document_version.c.mime,
+                document_version.c.pages,
+            )
+            .join(passage, passage.c.id == citation.c.passage_id)
+            .join(document, document.c.id == citation.c.document_id)
+            .join(
+                document_version,
+                and_(
+                    document_version.c.document_id == citation.c.document_id,
+                    document_version.c.version == citation.c.version,
+                ),
+            )
+            .where(citation.c.id == citation_id, _readable(connection, reader))
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise NotFound("there is no such citation")
+    stored = read_answer(connection, row["answer_id"], reader)
+    if stored.withheld or all(c.citation_id != citation_id for c in stored.answer.citations):
+        raise NotFound("there is no such citation")
+    return CitedPassage(
+        _citation(row["body"]), row["text"], row["blob"], row["filename"], row["mime"], row["pages"]
+    )
+
+
+# -- rows and values --------------------------------------------------------------------------------------------
+def _answer_row(finished: Finished) -> dict[str, Any]:
+    kept = finished.answer
+    body = {name: value for name, value in asdict(kept).items() if name not in _IN_COLUMNS}
+    body["as_of"] = iso(kept.as_of)
+    return {
+        "id": kept.answer_id,
+        "tenant": kept.tenant,
+        "person": kept.user,
+        "assistant": kept.assistant,
+        "task": kept.task,
+        "status": kept.status.value,
+        "release": kept.release,
+        "created": iso(kept.created),
+        "question": finished.question,
+        "text": kept.text,
+        "draft": kept.draft,
+        "body": body,
+    }
+
+
+def _citation_row(answer_id: str, cited: Citation) -> dict[str, Any]:
+    return {
+        "id": cited.citation_id,
+        "answer_id": answer_id,
+        "n": cited.n,
+        "passage_id": int(cited.passage_id),
+        "document_id": cited.document_id,
+        "version": cited.version,
+        "quote": cited.quote,
+        "body": asdict(cited),
+    }
+
+
+def _review_row(finished: Finished) -> dict[str, Any]:
+    hold = finished.hold
+    if hold is None:
+        raise ValueError("only a held answer has a review")
+    return {
+        "id": hold.review_id,
+        "answer_id": finished.answer.answer_id,
+        "tenant": finished.answer.tenant,
+        "assistant": finished.answer.assistant,
+        "state": "open",
+        "reasons": list(hold.reasons),
+        "groups": list(hold.groups),
+        "created": iso(finished.answer.created),
+        "deadline": iso(hold.deadline) if hold.deadline else None,
+    }
+
+
+def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
+    body = row["body"]
+    return Answer(
+        answer_id=row["id"],
+        tenant=row["tenant"],
+        user=row["person"],
+        assistant=row["assistant"],
+        task=row["task"],
+        status=AnswerStatus(row["status"]),
+        text=row["text"],
+        release=row["release"],
+        created=from_iso(row["created"]),
+        as_of=from_iso(body["as_of"]),
+        language=body["language"],
+        draft=row["draft"],
+        confidence=Confidence(**body["confidence"]) if body["confidence"] else None,
+        citations=citations,
+        claims=tuple(
+            Claim(**{**claim, "citations": tuple(claim["citations"]), "reasons": tuple(claim["reasons"])})
+            for claim in body["claims"]
+        ),
+        conflicts=tuple(
+            ConflictNote(note["subject"], tuple(note["values"]), tuple(note["citations"]))
+            for note in body["conflicts"]
+        ),
+        warnings=tuple(body["warnings"]),
+        hold_reasons=tuple(body["hold_reasons"]),
+        refusal=RefusalReason(body["refusal"]) if body["refusal"] else None,
+        model=body["model"],
+        rung=body["rung"],
+        degraded_because=body["degraded_because"],
+        usage=Usage(**body["usage"]),
+        cost=Cost(**body["cost"]) if body["cost"] else None,
+        ai_generated=body["ai_generated"],
+    )
+
+
+def _citation(body: dict[str, Any]) -> Citation:
+    return Citation(**{**body, "bbox": tuple(body["bbox"]) if body["bbox"] else None})
+
+
+def set_decision(
+    connection: Connection, answer_id: str, status: AnswerStatus, text: str, refusal: RefusalReason | None
+) -> None:
+    """What a reviewer's decision makes of the answer: its draft, an edited text, or a refusal."""
+    row = connection.execute(select(answer).where(answer.c.id == answer_id)).mappings().one()
+    body = dict(row["body"])
+    body["refusal"] = refusal.value if refusal else None
+    connection.execute(
+        update(answer).where(answer.c.id == answer_id).values(status=status.value, text=text, body=body)
+    )
+
+
+def answers_of(
+    connection: Connection, reader: Principal, limit: int, before: datetime | None
+) -> list[RowMapping]:
+    """The reader's own answers, newest first: id, question, status and time, never the text."""
+    columns = (answer.c.id, answer.c.question, answer.c.status, answer.c.assistant, answer.c.created)
+    query = select(*columns).where(answer.c.person == reader.name, answer.c.tenant == reader.tenant)
+    if before is not None:
+        query = query.where(answer.c.created < iso(before))
+    return list(connection.execute(query.order_by(answer.c.created.desc()).limit(limit)).mappings())
