@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from datetime import datetime
 from pathlib import Path
 
 import docx
@@ -19,7 +18,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pptx.util import Emu, Pt
 from source import Block, Bullet, Document, Heading, PageBreak, Paragraph, Table
 
-FIXED = datetime(2025, 1, 1)
 STAMP = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
@@ -126,7 +124,6 @@ def render_xlsx(doc: Document) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     book.properties.title = doc.title
-    book.properties.created = FIXED
     for block in doc.blocks:
         match block:
             case Heading(_, text):

@@ -15,7 +15,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Spacer
+from reportlab.platypus import BalancedColumns, BaseDocTemplate, Flowable, Frame, PageTemplate, Spacer
 from reportlab.platypus import PageBreak as PdfPageBreak
 from reportlab.platypus import Paragraph as PdfParagraph
 from reportlab.platypus import Table as PdfTable
@@ -23,6 +23,8 @@ from source import Block, Bullet, Document, Heading, PageBreak, Paragraph, Table
 
 NOTO = Path("/usr/share/fonts/truetype/noto")
 FONTS = {"sans": "NotoSans", "serif": "NotoSerif"}
+LEFT, BOTTOM, GAP = 20 * mm, 22 * mm, 8 * mm
+WIDTH = A4[0] - 2 * LEFT
 INK = colors.HexColor("#1d2b3a")
 RULE = colors.HexColor("#7a8794")
 SHADE = colors.HexColor("#e6edf3")
@@ -36,7 +38,7 @@ def register_fonts() -> None:
 
 
 def _styles(family: str, columns: int) -> dict[str, ParagraphStyle]:
-    size = 9 if columns == 2 else 10.5
+    size = 10 if columns == 2 else 11.5
     body = ParagraphStyle("body", fontName=family, fontSize=size, leading=size * 1.45, spaceAfter=6)
     if columns == 2:
         body.alignment = TA_JUSTIFY
@@ -44,11 +46,11 @@ def _styles(family: str, columns: int) -> dict[str, ParagraphStyle]:
     return {
         "body": body,
         "bullet": ParagraphStyle("bullet", parent=body, leftIndent=14, bulletIndent=3, spaceAfter=3),
-        "cell": ParagraphStyle("cell", parent=body, fontSize=9, leading=12, spaceAfter=0, alignment=0),
-        "head": ParagraphStyle("head", parent=body, fontName=bold, fontSize=9, leading=12, spaceAfter=0),
-        "h1": ParagraphStyle("h1", fontName=bold, fontSize=17, leading=22, spaceAfter=10, textColor=INK),
+        "cell": ParagraphStyle("cell", parent=body, fontSize=10, leading=14, spaceAfter=0, alignment=0),
+        "head": ParagraphStyle("head", parent=body, fontName=bold, fontSize=10, leading=14, spaceAfter=0),
+        "h1": ParagraphStyle("h1", fontName=bold, fontSize=19, leading=25, spaceAfter=10, textColor=INK),
         "h2": ParagraphStyle(
-            "h2", fontName=bold, fontSize=12.5, leading=17, spaceBefore=8, spaceAfter=5, textColor=INK
+            "h2", fontName=bold, fontSize=14, leading=19, spaceBefore=10, spaceAfter=5, textColor=INK
         ),
         "h3": ParagraphStyle("h3", fontName=bold, fontSize=11, leading=15, spaceBefore=5, spaceAfter=4),
     }
@@ -70,8 +72,8 @@ def _table(table: Table, styles: dict[str, ParagraphStyle], width: float) -> lis
             ("GRID", (0, 0), (-1, -1), 0.6, RULE),
             ("BACKGROUND", (0, 0), (-1, 0), SHADE),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("TOPPADDING", (0, 0), (-1, -1), 3),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+            ("TOPPADDING", (0, 0), (-1, -1), 4),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
         ],
     )
     return [ruled, Spacer(1, 9)]
@@ -91,20 +93,27 @@ def _flow(block: Block, styles: dict[str, ParagraphStyle], width: float) -> list
             return [PdfPageBreak()]
 
 
-def _frames(columns: int) -> list[Frame]:
-    left, bottom, gap = 20 * mm, 22 * mm, 8 * mm
-    width, height = A4[0] - 2 * left, A4[1] - bottom - 20 * mm
-    each = (width - gap * (columns - 1)) / columns
-    return [
-        Frame(left + index * (each + gap), bottom, each, height, 0, 0, 0, 0, id=f"column{index}")
-        for index in range(columns)
-    ]
+def _pages(doc: Document, styles: dict[str, ParagraphStyle], columns: int) -> list[Flowable]:
+    """All flowables; with two columns, each page's blocks under its first heading are balanced over them."""
+    width = WIDTH if columns == 1 else (WIDTH - GAP * (columns - 1)) / columns
+    flow: list[Flowable] = []
+    column: list[Flowable] = []
+    for block in (*doc.blocks, PageBreak()):
+        parts = _flow(block, styles, width)
+        if columns == 1 or (isinstance(block, Heading) and block.level == 1):
+            flow.extend(parts)
+        elif isinstance(block, PageBreak):
+            flow.extend([BalancedColumns(column, nCols=columns, innerPadding=GAP, needed=72), *parts])
+            column = []
+        else:
+            column.extend(parts)
+    return flow[:-1]
 
 
 def render(doc: Document) -> bytes:
     family = str(doc.head.get("font", "sans"))
     columns = int(doc.head.get("columns", 1))
-    frames = _frames(columns)
+    frame = Frame(LEFT, BOTTOM, WIDTH, A4[1] - BOTTOM - LEFT, 0, 0, 0, 0, id="body")
 
     def footer(canvas: Canvas, template: BaseDocTemplate) -> None:
         canvas.setFont(family, 8)
@@ -124,7 +133,7 @@ def render(doc: Document) -> bytes:
         invariant=1,
         encrypt=StandardEncryption(str(password), ownerPassword=f"{password}-owner") if password else None,
     )
-    pdf.addPageTemplates(PageTemplate("page", frames, onPage=footer))
+    pdf.addPageTemplates(PageTemplate("page", [frame], onPage=footer))
     styles = _styles(family, columns)
-    pdf.build([part for block in doc.blocks for part in _flow(block, styles, frames[0]._width)])
+    pdf.build(_pages(doc, styles, columns))
     return out.getvalue()

@@ -1,12 +1,13 @@
 """Source texts: a YAML head between two `---` lines, then a small subset of Markdown.
 
 Blocks of a body: `#`/`##`/`###` headings, `- ` bullets, `| a | b |` table rows, `\\page` for a page break, and
-paragraphs (lines up to the next empty line). `render: raw` in the head hands the body on untouched.
+one paragraph a line otherwise. `render: raw` in the head hands the body on untouched, as do `.md`, `.txt` and mail.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -94,39 +95,23 @@ def _cells(line: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
 
 
-def _group(lines: list[str]) -> Block:
-    """One block of consecutive lines of the same sort."""
-    first = lines[0]
-    if first.startswith("|"):
-        return Table(tuple(_cells(line) for line in lines))
-    return Paragraph(" ".join(line.strip() for line in lines))
+def _line(line: str) -> Block:
+    if line.strip() == "\\page":
+        return PageBreak()
+    if line.startswith("#"):
+        return _heading(line)
+    if line.startswith("- "):
+        return Bullet(line[2:].strip())
+    return Paragraph(line.strip())
 
 
 def _blocks(body: str) -> list[Block]:
     found: list[Block] = []
-    pending: list[str] = []
-
-    def flush() -> None:
-        if pending:
-            found.append(_group(pending))
-            pending.clear()
-
-    for line in body.splitlines():
-        table = line.startswith("|")
-        if pending and (not line.strip() or table != pending[0].startswith("|")):
-            flush()
-        if line.strip() == "\\page":
-            flush()
-            found.append(PageBreak())
-        elif line.startswith("#"):
-            flush()
-            found.append(_heading(line))
-        elif line.startswith("- "):
-            flush()
-            found.append(Bullet(line[2:].strip()))
-        elif line.strip():
-            pending.append(line)
-    flush()
+    for table, lines in groupby(body.splitlines(), key=lambda line: line.startswith("|")):
+        if table:
+            found.append(Table(tuple(_cells(line) for line in lines)))
+        else:
+            found.extend(_line(line) for line in lines if line.strip())
     return found
 
 
