@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +16,19 @@ from countersign.domain.documents import DocumentStatus, ParseStatus, Rights, So
 from countersign.domain.events import Event, EventKind
 from countersign.domain.ids import new_id
 from countersign.storage.database import Database, next_seq
+from countersign.storage.document_changes import (
+    carry_to_children,
+    carry_to_passages,
+    delete_document,
+    effective_rights,
+    end_of_validity,
+    settle_supersession,
+    withdraw_passages,
+)
 from countersign.storage.events import append_in
 from countersign.storage.jobs import enqueue_in
 from countersign.storage.rights import intern
-from countersign.storage.tables import document, document_version, embedding, passage, rights, source_state
+from countersign.storage.tables import document, document_version, embedding, passage, source_state
 
 INGEST_JOB = "ingest"
 _STILL_OPEN = ("queued",)
@@ -94,7 +104,9 @@ class _Arrival:
         doc = self.doc
         return {
             "title": doc.title or doc.filename,
-            "rights_id": intern(connection, doc.tenant, _effective(connection, doc.rights, self.parent_id)),
+            "rights_id": intern(
+                connection, doc.tenant, effective_rights(connection, doc.rights, self.parent_id)
+            ),
             "rights_origin": doc.rights_origin,
             "own_rights": doc.rights.canonical(),
             "residency": doc.residency,
@@ -137,22 +149,25 @@ class _Arrival:
             connection.execute(
                 update(document).where(document.c.id == document_id).values(synced=iso(self.now))
             )
-            return Received(document_id, version, str(newest["job_id"]) if newest else "", "unchanged")
+            return self._unchanged(connection, document_id, version, newest)
         seq = next_seq(connection)
         changed |= {"synced": iso(self.now), "updated": iso(self.now), "deleted": None, "seq": seq}
         connection.execute(update(document).where(document.c.id == document_id).values(**changed))
         carry_to_passages(connection, document_id, seq)
-        _carry_to_children(connection, document_id)
+        carry_to_children(connection, document_id)
         self._event(connection, EventKind.DOCUMENT_RIGHTS_CHANGED, document_id, {"fields": sorted(changed)})
-        needs_work = (
-            not same_content
-            or quarantine_changed
-            or (newest is not None and newest["state"] in ("failed", "quarantined"))
-        )
-        if not needs_work:
-            _settle_supersession(connection, self.doc, self.now)
-            return Received(document_id, version, str(newest["job_id"]) if newest else "", "metadata")
+        if same_content and not quarantine_changed:
+            settle_supersession(connection, self.doc, self.now)
+            return replace(self._unchanged(connection, document_id, version, newest), change="metadata")
         return self._next_version(connection, document_id, version)
+
+    def _unchanged(
+        self, connection: Connection, document_id: str, version: int, newest: RowMapping | None
+    ) -> Received:
+        job_id = str(newest["job_id"]) if newest else ""
+        if newest and newest["state"] == "queued":  # its job may have given up: asking again starts it again
+            enqueue_in(connection, INGEST_JOB, self.doc.tenant, f"{document_id}:{version}", self.now)
+        return Received(document_id, version, job_id, "unchanged")
 
     def _next_version(self, connection: Connection, document_id: str, version: int) -> Received:
         status = DocumentStatus.QUARANTINED if self.doc.quarantine else DocumentStatus.QUEUED
@@ -250,8 +265,9 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
     if found:
         _insert_passages(connection, current, outcome, seq)
     _note_outcome(connection, pending, outcome, seq, now)
+    _drop_parts_no_longer_inside(connection, pending, outcome, now)
     if found:
-        _settle_supersession(connection, pending.document, now)
+        settle_supersession(connection, pending.document, now)
     kind = EventKind.DOCUMENT_INDEXED if found else EventKind.DOCUMENT_FAILED
     facts = {
         "version": pending.version,
@@ -263,6 +279,20 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
     append_in(connection, [Event(kind, current["tenant"], "ingestion", pending.document_id, now, facts)])
 
 
+def _drop_parts_no_longer_inside(
+    connection: Connection, pending: Pending, outcome: Indexable, now: datetime
+) -> None:
+    inside = {f"{pending.document.external_id}#{part.filename}" for part in outcome.parsed.attachments}
+    parts = connection.execute(
+        select(document.c.id, document.c.external_id).where(
+            document.c.parent_id == pending.document_id, document.c.deleted.is_(None)
+        )
+    ).all()
+    for part in parts:
+        if part.external_id not in inside:
+            delete_document(connection, part.id, "ingestion", now)
+
+
 def _insert_passages(connection: Connection, doc: RowMapping, outcome: Indexable, seq: int) -> None:
     shared = {
         "document_id": doc["id"],
@@ -271,7 +301,7 @@ def _insert_passages(connection: Connection, doc: RowMapping, outcome: Indexable
         "source": doc["source"],
         "rights_id": doc["rights_id"],
         "valid_from": doc["valid_from"],
-        "valid_to": _end_of_validity(doc),
+        "valid_to": end_of_validity(doc),
         "live": True,
         "seq": seq,
     }
@@ -342,150 +372,7 @@ def _add_vectors(connection: Connection, model: str, hashes: Sequence[str], vect
         connection.execute(insert(embedding), rows)
 
 
-# -- changes of rights, validity and existence ------------------------------------------------------------------
-def carry_to_passages(connection: Connection, document_id: str, seq: int) -> None:
-    """A document's rights and validity stand on each of its passages too, because every index leg filters on them."""
-    doc = connection.execute(select(document).where(document.c.id == document_id)).mappings().one()
-    connection.execute(
-        update(passage)
-        .where(passage.c.document_id == document_id, passage.c.live)
-        .values(
-            rights_id=doc["rights_id"], valid_from=doc["valid_from"], valid_to=_end_of_validity(doc), seq=seq
-        )
-    )
-
-
-def withdraw_passages(connection: Connection, document_id: str, seq: int) -> None:
-    """From this commit on no passage of the document answers; the index follows by the mutation number."""
-    connection.execute(
-        update(passage)
-        .where(passage.c.document_id == document_id, passage.c.live)
-        .values(live=False, seq=seq)
-    )
-
-
-def delete_document(connection: Connection, document_id: str, actor: str, now: datetime) -> None:
-    """Remove a document and everything inside it from answering, at once."""
-    children = connection.execute(
-        select(document.c.id).where(document.c.parent_id == document_id, document.c.deleted.is_(None))
-    ).scalars()
-    for child in list(children):
-        delete_document(connection, child, actor, now)
-    seq = next_seq(connection)
-    withdraw_passages(connection, document_id, seq)
-    tenant = connection.execute(
-        update(document)
-        .where(document.c.id == document_id)
-        .values(status=DocumentStatus.DELETED, deleted=iso(now), updated=iso(now), seq=seq)
-        .returning(document.c.tenant)
-    ).scalar_one()
-    append_in(connection, [Event(EventKind.DOCUMENT_DELETED, tenant, actor, document_id, now)])
-
-
-def change_document(
-    connection: Connection,
-    document_id: str,
-    values: dict[str, Any],
-    own: Rights | None,
-    actor: str,
-    now: datetime,
-) -> None:
-    """PATCH: rights, validity and labels, effective with this commit for the document and everything inside it."""
-    doc = connection.execute(select(document).where(document.c.id == document_id)).mappings().one()
-    if own is not None:
-        rights_id = intern(connection, doc["tenant"], _effective(connection, own, doc["parent_id"] or ""))
-        values |= {
-            "own_rights": own.canonical(),
-            "rights_id": rights_id,
-            "rights_origin": f"changed by {actor}",
-        }
-    seq = next_seq(connection)
-    connection.execute(
-        update(document).where(document.c.id == document_id).values(**values, updated=iso(now), seq=seq)
-    )
-    carry_to_passages(connection, document_id, seq)
-    _carry_to_children(connection, document_id)
-    facts: dict[str, object] = {"fields": sorted(values)}
-    append_in(
-        connection, [Event(EventKind.DOCUMENT_RIGHTS_CHANGED, doc["tenant"], actor, document_id, now, facts)]
-    )
-
-
-def _carry_to_children(connection: Connection, document_id: str) -> None:
-    children = (
-        connection.execute(select(document).where(document.c.parent_id == document_id)).mappings().all()
-    )
-    for child in children:
-        own = Rights.from_canonical(child["own_rights"])
-        rights_id = intern(connection, child["tenant"], _effective(connection, own, document_id))
-        if rights_id == child["rights_id"]:
-            continue
-        seq = next_seq(connection)
-        connection.execute(
-            update(document).where(document.c.id == child["id"]).values(rights_id=rights_id, seq=seq)
-        )
-        carry_to_passages(connection, child["id"], seq)
-        _carry_to_children(connection, child["id"])
-
-
-def _effective(connection: Connection, own: Rights, parent_id: str) -> Rights:
-    if not parent_id:
-        return own
-    canonical = connection.execute(
-        select(rights.c.canonical)
-        .join(document, document.c.rights_id == rights.c.id)
-        .where(document.c.id == parent_id)
-    ).scalar()
-    return own.intersect(Rights.from_canonical(canonical or ""))
-
-
-def _settle_supersession(connection: Connection, doc: SourceDocument, now: datetime) -> None:
-    """The end of a predecessor: the day its successor takes force, or now. Whoever arrives second settles it."""
-    successor = _successor(connection, doc)
-    pairs = [(doc.supersedes, doc.valid_from)] if doc.supersedes else []
-    if successor is not None:
-        pairs.append(
-            (doc.external_id, from_iso(successor["valid_from"]) if successor["valid_from"] else None)
-        )
-    for external_id, starts in pairs:
-        row = (
-            connection.execute(
-                select(document.c.id, document.c.superseded_at).where(
-                    document.c.tenant == doc.tenant,
-                    document.c.source == doc.source,
-                    document.c.external_id == external_id,
-                )
-            )
-            .mappings()
-            .first()
-        )
-        ends = iso(starts or now)
-        if row is None or row["superseded_at"] == ends or (row["superseded_at"] and starts is None):
-            continue
-        seq = next_seq(connection)
-        connection.execute(
-            update(document).where(document.c.id == row["id"]).values(superseded_at=ends, seq=seq)
-        )
-        carry_to_passages(connection, row["id"], seq)
-
-
-def _successor(connection: Connection, doc: SourceDocument) -> RowMapping | None:
-    """The indexed document, if any, that says it supersedes this one."""
-    where = and_(
-        document.c.tenant == doc.tenant,
-        document.c.source == doc.source,
-        document.c.supersedes == doc.external_id,
-        document.c.deleted.is_(None),
-        document.c.status == DocumentStatus.INDEXED,
-    )
-    return connection.execute(select(document).where(where).limit(1)).mappings().first()
-
-
-def _end_of_validity(doc: RowMapping) -> str | None:
-    ends = [moment for moment in (doc["valid_to"], doc["superseded_at"]) if moment]
-    return min(ends) if ends else None
-
-
+# -- the end of a pass over a source ----------------------------------------------------------------------------
 def _remove_absent(
     connection: Connection, tenant: str, source: str, present: set[str], actor: str, now: datetime
 ) -> int:
