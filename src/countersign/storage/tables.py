@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -329,8 +330,9 @@ budget = Table(
         comment="`tenant/assistant/user:NAME/2026-11-22` or `…/month/2026-11`",
     ),
     Column("currency", String, nullable=False),
-    Column("reserved", Float, nullable=False),
-    Column("spent", Float, nullable=False),
+    Column("reserved", BigInteger, CheckConstraint("reserved >= 0"), nullable=False),
+    Column("spent", BigInteger, CheckConstraint("spent >= 0"), nullable=False),
+    comment="amounts in millionths of the currency",
 )
 
 reservation = Table(
@@ -338,7 +340,7 @@ reservation = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("scopes", JSON, nullable=False),
-    Column("amount", Float, nullable=False),
+    Column("amount", BigInteger, nullable=False, comment="millionths of the currency"),
     Column("created", String, nullable=False, index=True),
 )
 
