@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Tamper, set[str]]] = {
     "the signed one removed": (lambda c: c.execute("DELETE FROM event WHERE seq=10"), {"removed"}),
     "all removed": (lambda c: c.execute("DELETE FROM event"), {"truncated", "head_differs"}),
     "the tail removed": (truncate, {"truncated"}),
-    "reordered": (swap, {"changed", "forked"}),
+    "reordered": (swap, {"changed", "forked", "personal_changed"}),
     "replayed at the end": (replay, {"changed", "forked", "head_differs"}),
     "rewritten with new hashes": (rewrite_from(6), {"rewritten"}),
     "personal text": (
