@@ -1,0 +1,124 @@
+"""Passages cut into the pieces a claim can rest on: a sentence, two adjacent ones, a table row read with its header."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from countersign.answer.facts import Facts, facts
+from countersign.corpus.sentences import is_table_row, split_sentences
+from countersign.corpus.terms import content_terms
+from countersign.domain.documents import Language, Passage
+
+_MAX_UNITS = 400
+_CLAUSE = re.compile(
+    r"[;,—]\s|\s(?:–|-)\s|\s(?:и|а|но|или|and|but|while|whereas|or|ал|және|бірақ|немесе)\s", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The smallest piece that binds a figure to its subject: a clause, or one cell read as `row label, header: cell`."""
+
+    text: str
+    terms: frozenset[str]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of evidence. `start`/`end` are offsets into the passage's text; `terms` are its content stems."""
+
+    passage: int
+    start: int
+    end: int
+    text: str
+    terms: frozenset[str]
+    facts: Facts
+    segments: tuple[Segment, ...]
+    is_row: bool
+    is_pair: bool
+
+
+def units_of(index: int, passage: Passage, language: Language) -> tuple[Unit, ...]:
+    """The evidence units of passage number `index` (0-based), single ones first, then adjacent pairs."""
+    spans = split_sentences(passage.text)[:_MAX_UNITS]
+    header = _header(passage.text, spans)
+    singles = [_single(index, passage.text, span, header, language) for span in spans]
+    singles = [unit for unit in singles if unit.text]
+    pairs = [
+        _pair(first, second, passage.text, language)
+        for first, second in zip(singles, singles[1:], strict=False)
+        if not (first.is_row or second.is_row)
+    ]
+    return (*singles, *pairs)
+
+
+def context_of(passage: Passage) -> str:
+    """What a reader knows before reading the passage: title, headings and sheet."""
+    return " / ".join(part for part in (passage.title, *passage.heading_path, passage.sheet) if part)
+
+
+def _header(text: str, spans: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
+    """Cells of the first table row, taken as the header when it has no figures of its own."""
+    first = next((text[a:b].strip() for a, b in spans if is_table_row(text[a:b])), "")
+    cells = tuple(cell.strip() for cell in first.split(" | "))
+    figures = sum(any(char.isdigit() for char in cell) for cell in cells)
+    return cells if first and figures <= len(cells) // 2 else ()
+
+
+def _single(index: int, text: str, span: tuple[int, int], header: tuple[str, ...], language: Language) -> Unit:
+    start, end = span
+    raw = text[start:end]
+    start += len(raw) - len(raw.lstrip())
+    body = raw.strip()
+    row = is_table_row(body)
+    read = _read_row(body, header) if row else body
+    segments = _row_segments(body, header, language) if row else _clauses(body, language)
+    return Unit(index, start, start + len(body), body, _terms(read, language), facts(body), segments, row, False)
+
+
+def _pair(first: Unit, second: Unit, text: str, language: Language) -> Unit:
+    body = text[first.start : second.end]
+    both = (*first.segments, *second.segments)
+    return Unit(
+        first.passage, first.start, second.end, body, first.terms | second.terms, facts(body), both, False, True
+    )
+
+
+def _read_row(row: str, header: tuple[str, ...]) -> str:
+    cells = [cell.strip() for cell in row.split(" | ")]
+    if len(cells) != len(header) or tuple(cells) == header:
+        return row
+    return "; ".join(f"{name}: {cell}" for name, cell in zip(header, cells, strict=True))
+
+
+def _row_segments(row: str, header: tuple[str, ...], language: Language) -> tuple[Segment, ...]:
+    cells = [cell.strip() for cell in row.split(" | ")]
+    names = header if len(cells) == len(header) else ("",) * len(cells)
+    if tuple(cells) == header:
+        return ()
+    return tuple(
+        Segment(cell, _terms(f"{cells[0]} {name} {cell}", language), facts(cell))
+        for name, cell in zip(names, cells, strict=True)
+    )
+
+
+def _clauses(sentence: str, language: Language) -> tuple[Segment, ...]:
+    """Clauses, cut only where both sides hold a figure: elsewhere a comma separates nothing that could be exchanged."""
+    cuts = [0]
+    for match in _CLAUSE.finditer(sentence):
+        before, after = sentence[cuts[-1] : match.start()], sentence[match.end() :]
+        if _has_figure(before) and _has_figure(after):
+            cuts.append(match.start() + 1)
+    cuts.append(len(sentence))
+    parts = [sentence[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return tuple(Segment(part.strip(), _terms(part, language), facts(part)) for part in parts)
+
+
+def _has_figure(text: str) -> bool:
+    return any(char.isdigit() for char in text)
+
+
+def _terms(text: str, language: Language) -> frozenset[str]:
+    return frozenset(content_terms(text, language))

@@ -1,0 +1,86 @@
+"""Whether two sentences that share words say the same or the opposite: negations and opposite words in kk, ru and en.
+
+A heuristic, and a cautious one: it may call a faithful paraphrase a mismatch; it is there to catch a lost or an added
+"not" and an exchanged opposite, the errors that word overlap and embeddings do not see.
+"""
+
+from __future__ import annotations
+
+import re
+
+from countersign.corpus.terms import fold
+
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nor|neither|cannot|without|unable|free|prohibit\w+|forbid\w*|\w+n['’]t|"
+    r"не|нет|нельзя|ни|без|никогда|никак\w*|невозможно|запрещ\w+|недопустим\w+|бесплатн\w+|"
+    r"емес\w*|жоқ\w*|тыйым|тегін|ешқандай|ешқашан|ешкім\w*|"
+    r"\w{2,}(?:майды|мейді|байды|бейді|пайды|пейді|майтын\w*|мейтін\w*|байтын\w*|бейтін\w*|пайтын\w*|пейтін\w*|"
+    r"маса|месе|баса|бесе|паса|песе|маған\w*|меген\w*|баған|беген\w*|паған\w*|пеген\w*|"
+    r"мау|меу|бау|беу|пау|пеу|мауы|меуі|бауы|беуі|пауы|пеуі)|"
+    r"\w{3,}(?:май|мей|бей|пай|пей))\b"
+)
+# Words that only look like a negative, and a "not" that negates a comparison (не позднее, no later than).
+_NOT_NEGATION = re.compile(
+    r"\b(?:не\s+(?:менее|более|позднее|позже|ранее|раньше|реже|чаще|выше|ниже|только|свыше|меньше|больше|превыша\w+)|"
+    r"не\s+должн\w+\s+превыша\w+|"
+    r"(?:not|no)\s+(?:later|less|more|fewer|earlier|sooner|only|lower|higher|exceed\w*)|no\.?\s*\d|"
+    r"(?:may|must|shall|can|does|do)?\s*not\s+exceed|\w*асп(?:ауы|ауға|айды|ай|айтын)\w*|кем\s+болма\w+|аспа\w*|"
+    r"тапсырмай|әлдеқалай|кешіктірмей|кідіртпей|қалмай)\b"
+)
+
+# Each line: one side / the other side, as beginnings of folded words.
+_OPPOSITES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = tuple(
+    (tuple(left.split()), tuple(right.split()))
+    for left, right in (
+        ("increas rais grow rise rose повыш увелич вырас возрос рост= көтеріл арттыр ұлғай өсті өсе= өсу",
+         "decreas reduc lower= lowered fell fall declin сниж сниз уменьш сократ упал паден төменде азай қысқар"),
+        ("allow permit may= разреш допуска рұқсат",
+         "prohibit forbid ban= banned запрещ запрет тыйым"),
+        ("approv одобр утвержд утверд мақұлда бекіт", "reject declin refus отклон отказ қабылдамай"),
+        ("mandatory compulsory required обязател міндетті", "optional voluntary необязател добровол ерікті"),
+        ("open= opens opened opening откры ашыл ашу ашад", "clos закры жабы жаба"),
+        ("before= prior перед= дейін бұрын", "after= после= кейін соң="),
+        ("minimum минимал минимум кемінде least менее", "maximum максимал максимум аспай most= более= exceed превыш"),
+        ("working business рабоч жұмыс", "calendar календарн күнтізбе"),
+        ("fixed фиксирован тұрақты", "floating variable плавающ құбылмалы"),
+        ("debit= debited списыв списан списа= шегер", "credited зачисл есепке"),
+        ("incoming входящ кіріс", "outgoing исходящ шығыс"),
+        ("daily ежеднев күнделікті күнде", "monthly ежемесяч ай= айлық"),
+        ("annual yearly ежегод жылдық жыл=", "monthly ежемесяч айлық"),
+        ("written письмен жазбаша", "oral verbal устн ауызша"),
+        ("domestic внутр ішкі", "international foreign международ зарубеж халықаралық шетел"),
+        ("paid= платн ақылы оплачив", "unpaid free= бесплатн тегін ақысыз неоплачив"),
+        ("internal внутрен ішкі", "external внешн сыртқы"),
+        ("employer работодател жұмыс= беруші", "employee работник сотрудник қызметкер"),
+        ("first перв бірінші", "last= последн соңғы"),
+        ("online онлайн", "branch отделени бөлімше филиал"),
+        ("individual физическ", "legal= corporate юридическ заңды"),
+        ("enable включ қос=", "disable отключ өшір ажырат"),
+        ("with= ", "without без= "),
+    )
+)  # fmt: skip
+
+
+def negated(text: str) -> bool:
+    """An odd number of negations: two of them cancel."""
+    return len(_NEGATION.findall(_NOT_NEGATION.sub(" ", fold(text)))) % 2 == 1
+
+
+def opposites(first: str, second: str) -> str:
+    """A short `this/that` when one text has one side of an opposite and the other text only the other; else empty."""
+    a, b = fold(first).split(), fold(second).split()
+    a, b = [w.strip(".,;:!?()«»\"'") for w in a], [w.strip(".,;:!?()«»\"'") for w in b]
+    for left, right in _OPPOSITES:
+        for mine, other in ((left, right), (right, left)):
+            mine_here, other_here = _first(a, mine), _first(a, other)
+            if mine_here and not other_here and _first(b, other) and not _first(b, mine):
+                return f"{mine_here}/{_first(b, other)}"
+    return ""
+
+
+def _first(words: list[str], beginnings: tuple[str, ...]) -> str:
+    for word in words:
+        for beginning in beginnings:
+            if word == beginning[:-1] if beginning.endswith("=") else word.startswith(beginning):
+                return word
+    return ""

@@ -1,0 +1,49 @@
+"""Names across scripts: a Latin consonant skeleton on which Kazakh, Russian and English spellings of a name agree."""
+
+from __future__ import annotations
+
+import re
+
+from countersign.corpus.terms import fold
+
+_LETTERS = dict(
+    zip("абвгдежзийклмнопрстуфхцчшщъыьэюяәіңғүұқөһё", (
+        "a b v g d e zh z i i k l m n o p r s t u f h ts ch sh sh . y . e yu ya a i n g u u k o h e".split()
+    ), strict=True)
+)  # fmt: skip
+_MERGE = (
+    (re.compile(r"shch|sch|tch"), "S"),
+    (re.compile(r"zh|dj|dzh|j"), "Z"),
+    (re.compile(r"ch"), "C"),
+    (re.compile(r"sh"), "S"),
+    (re.compile(r"kh|gh|q|x|g|h"), "k"),
+    (re.compile(r"ts|c"), "s"),
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"w|v|b"), "v"),
+    (re.compile(r"[.aeiouy'’\-]"), ""),
+)
+
+
+def latin(word: str) -> str:
+    """A plain Latin spelling of a folded Cyrillic word; Latin letters stay."""
+    return "".join(_LETTERS.get(char, char) for char in fold(word)).replace(".", "")
+
+
+def skeleton(word: str) -> str:
+    """Consonants only, look-alike sounds merged (`Қазақстан`, `Казахстан` and `Kazakhstan` agree), doubles single."""
+    text = latin(word)
+    first_vowel = text[:1] if text[:1] in "aeiouy" else ""
+    for pattern, replacement in _MERGE:
+        text = pattern.sub(replacement, text)
+    return ("A" if first_vowel else "") + re.sub(r"(.)\1+", r"\1", text)
+
+
+def same_name(first: str, second: str) -> bool:
+    """Whether two words may be one name: equal skeletons, or one a case form of the other (a case ending has
+    at most two consonants and never `v`, which makes another surname: Асан, Асанов)."""
+    a, b = skeleton(first), skeleton(second)
+    if a == b:
+        return len(a) > 1 or fold(first)[:3] == fold(second)[:3]
+    short, long = sorted((a, b), key=len)
+    ending = long[len(short) :]
+    return len(short) >= 3 and long.startswith(short) and len(ending) <= 2 and set(ending) <= set("dtnkmlp")

@@ -1,0 +1,347 @@
+"""Does the cited text say what the sentence says? Deterministic checks, fail closed, reasons kept.
+
+Within a language a claim is supported *literally* when one piece of the cited text (a sentence, two adjacent ones, a
+table row) holds all its figures, dates, identifiers and names, covers its content words, does not give its figure to
+another subject, and has the same polarity. Across languages figures must agree exactly and names by transliteration;
+what is said is compared by glossary concepts and by embedding similarity above a threshold measured per pair
+(`bench/verification.py`): support is then *semantic*. Anything else is `none`: marked, never hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from countersign.answer.evidence import Segment, Unit, context_of, units_of
+from countersign.answer.facts import Date, Facts, Number, facts, normalised_identifier
+from countersign.answer.language import UNDETERMINED, detect_by_letters
+from countersign.answer.polarity import negated, opposites
+from countersign.answer.transliterate import same_name
+from countersign.corpus.glossary import concepts
+from countersign.corpus.terms import content_terms, coverage, fold, found_in, stem, words
+from countersign.domain.answers import Claim
+from countersign.domain.documents import Language, Passage
+
+if TYPE_CHECKING:
+    from countersign.corpus.seams import Embedder
+
+MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
+_POLARITY_LANGUAGES = frozenset({"kk", "ru", "en"})
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """`literal` and `literal_pair`: least share of content words in one sentence or in two adjacent ones.
+
+    `unjudged` applies where negation is not understood (languages other than kk, ru, en). `similarity` is the least
+    cosine of the multilingual-e5-small embeddings by (claim language, passage language); `default_similarity` holds
+    for pairs that were not measured. `concepts`: least share of the claim's glossary concepts in the evidence.
+    """
+
+    literal: float = 0.66
+    literal_pair: float = 0.8
+    unjudged: float = 0.9
+    concepts: float = 0.6
+    default_similarity: float = 0.9
+    similarity: tuple[tuple[str, str, float], ...] = ()
+
+    def similarity_of(self, claim: Language, passage: Language) -> float:
+        return next((least for a, b, least in self.similarity if (a, b) == (claim, passage)), self.default_similarity)
+
+
+THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A claim prepared for comparison."""
+
+    text: str
+    language: Language
+    terms: list[str]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A cited passage prepared for comparison; `context` is its title and headings."""
+
+    units: tuple[Unit, ...]
+    language: Language
+    context: str
+    context_terms: frozenset[str]
+    context_facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    supported: bool
+    reasons: tuple[str, ...]
+    closeness: float
+
+
+async def verify(
+    claims: Sequence[Claim],
+    passages: Sequence[Passage],
+    language: Language,
+    embedder: Embedder | None,
+    thresholds: Thresholds = THRESHOLDS,
+) -> tuple[Claim, ...]:
+    """The claims with `supported`, `support` and `reasons` set.
+
+    `passages` are the *cited* ones in citation order (`Bound.cited`): citation number n is `passages[n - 1]`.
+    `language` is the answer's; passages say their own. `embedder` None: nothing is supported across languages.
+    """
+    sources = [_source(index, passage) for index, passage in enumerate(passages)]
+    verified: list[Claim] = []
+    for claim in claims:
+        cited = [sources[n - 1] for n in claim.citations if 0 < n <= len(sources)]
+        verified.append(await _verify_one(claim, cited, language, embedder, thresholds))
+    return tuple(verified)
+
+
+def _source(index: int, passage: Passage) -> _Source:
+    language = passage.language or UNDETERMINED
+    if language == UNDETERMINED:
+        language = detect_by_letters(passage.text)
+    context = context_of(passage)
+    return _Source(
+        units_of(index, passage, language),
+        language,
+        context,
+        frozenset(content_terms(context, language)),
+        facts(context),
+    )
+
+
+async def _verify_one(
+    claim: Claim, cited: list[_Source], language: Language, embedder: Embedder | None, thresholds: Thresholds
+) -> Claim:
+    if not cited:
+        return replace(claim, supported=False, support="none", reasons=("no_citation",))
+    text = MARK.sub("", claim.text).strip()
+    subject = _Subject(text, language, content_terms(text, language), facts(text))
+    if language == UNDETERMINED or all(source.language == UNDETERMINED for source in cited):
+        return replace(claim, supported=False, support="none", reasons=("language_unknown",))
+    near = [source for source in cited if source.language in (language, UNDETERMINED)]
+    far = [source for source in cited if source.language not in (language, UNDETERMINED)]
+    literal = _literal(subject, near, thresholds) if near else None
+    if literal is not None and literal.supported:
+        return replace(claim, supported=True, support="literal", reasons=())
+    semantic = await _semantic(subject, far, embedder, thresholds) if far else None
+    if semantic is not None and semantic.supported:
+        return replace(claim, supported=True, support="semantic", reasons=())
+    verdict = literal or semantic
+    return replace(claim, supported=False, support="none", reasons=verdict.reasons if verdict else ("no_evidence",))
+
+
+# Within a language
+
+
+def _literal(subject: _Subject, sources: list[_Source], thresholds: Thresholds) -> _Verdict:
+    verdict = _best(_literal_in(subject, source, unit, thresholds) for source in sources for unit in source.units)
+    if verdict.supported:
+        return verdict
+    parts = _parts(subject)
+    if len(parts) > 1 and all(_literal(part, sources, thresholds).supported for part in parts):
+        return _Verdict(True, (), 1.0)
+    return verdict
+
+
+def _best(verdicts: object) -> _Verdict:
+    best = _Verdict(False, ("low_overlap",), -1.0)
+    for verdict in verdicts:  # type: ignore[attr-defined]
+        if verdict.supported:
+            return verdict
+        if verdict.closeness > best.closeness:
+            best = verdict
+    return best
+
+
+def _literal_in(subject: _Subject, source: _Source, unit: Unit, thresholds: Thresholds) -> _Verdict:
+    evidence = unit.terms | source.context_terms
+    share = coverage([term for term in subject.terms if not term.isdigit()], evidence) if subject.terms else 0.0
+    if not any(not term.isdigit() for term in subject.terms):
+        share = 1.0 if subject.facts.any_exact else 0.0
+    reasons = [*_missing(subject, unit, source), *_other_subject(subject, unit, source)]
+    least = thresholds.literal_pair if unit.is_pair else thresholds.literal
+    if subject.language not in _POLARITY_LANGUAGES:
+        least = thresholds.unjudged
+    if share < least:
+        reasons.append("low_overlap")
+    if not unit.is_pair or not reasons:
+        reasons.extend(_polarity(subject, unit))
+    closeness = share - 0.15 * len(reasons) + (0 if unit.is_pair else 0.05)
+    return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), closeness)
+
+
+def _parts(subject: _Subject) -> list[_Subject]:
+    """Clauses of a composite claim, each with its own figure and the claim's opening words as its subject."""
+    pieces = re.split(r"[;]\s|,\s|\s(?:и|а|and|while|ал|және)\s", subject.text)
+    if len(pieces) < 2 or any(not facts(piece).any_exact for piece in pieces):
+        return []
+    return [
+        _Subject(piece, subject.language, content_terms(piece, subject.language), facts(piece)) for piece in pieces
+    ]
+
+
+# What both kinds share: figures, identifiers, names, subjects, polarity
+
+
+def _missing(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
+    wanted, there, context = subject.facts, unit.facts, source.context_facts
+    reasons = [reason for number in wanted.numbers if (reason := _number_missing(number, there, context))]
+    reasons += [f"date_missing:{date.text}" for date in wanted.dates if not _date_there(date, there, context)]
+    reasons += [f"time_missing:{time}" for time in sorted(wanted.times - there.times - context.times)]
+    whole = normalised_identifier(f"{source.context} {unit.text}")
+    reasons += [
+        f"identifier_missing:{identifier}"
+        for identifier in wanted.identifiers
+        if normalised_identifier(identifier) not in whole
+    ]
+    reasons += [f"name_missing:{name}" for name in wanted.names if not _name_there(name, subject, unit, source)]
+    return reasons
+
+
+def _number_missing(number: Number, there: Facts, context: Facts) -> str:
+    years = {date.year for date in (*there.dates, *context.dates)}
+    if not number.unit and any(int(value) in years for value in number.values if value == int(value)):
+        return ""
+    same = [other for other in (*there.numbers, *context.numbers) if other.values & number.values]
+    if not same:
+        return f"number_missing:{number.text}"
+    if not any(_units_agree(number.unit, other.unit) for other in same):
+        return f"unit_differs:{number.text}"
+    return ""
+
+
+def _units_agree(first: str, second: str) -> bool:
+    return first == second or not first or not second or {first, second} <= {"year", ""}
+
+
+def _date_there(date: Date, there: Facts, context: Facts) -> bool:
+    if any(date.within(other) for other in (*there.dates, *context.dates)):
+        return True
+    # The year may stand elsewhere: in the title, or earlier in the same piece.
+    years = {other.year for other in (*there.dates, *context.dates)} | {
+        int(value) for number in (*there.numbers, *context.numbers) for value in number.values if value == int(value)
+    }
+    bare = replace(date, year=None)
+    return date.year in years and any(bare.within(other) and other.year is None for other in there.dates)
+
+
+def _name_there(name: str, subject: _Subject, unit: Unit, source: _Source) -> bool:
+    if subject.language == source.language and found_in(
+        stem(fold(name), subject.language), unit.terms | source.context_terms
+    ):
+        return True
+    if source.language != subject.language and concepts(name):
+        return True  # a translated common word (Board, Совет): judged as content, not as a name
+    return any(same_name(name, word) for word in words(f"{source.context} {unit.text}") if len(word) > 2)
+
+
+def _other_subject(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
+    """A figure that stands in the text, but beside another subject: `Silver: 500` when 500 is Gold's."""
+    ours = frozenset().union(*(number.values for number in subject.facts.numbers))
+    terms = frozenset(term for term in subject.terms if not term.isdigit())
+    singles = [single for single in source.units if not single.is_pair]
+    reasons: list[str] = []
+    for number in subject.facts.numbers:
+        own = [seg for seg in unit.segments if any(n.values & number.values for n in seg.facts.numbers)]
+        if own and all(_taken(terms, seg, number, unit, singles, ours) for seg in own):
+            reasons.append(f"number_of_another_subject:{number.text}")
+    return reasons
+
+
+def _taken(
+    terms: frozenset[str], own: Segment, number: Number, unit: Unit, singles: list[Unit], ours: frozenset[object]
+) -> bool:
+    for single in singles:
+        for rival in single.segments:
+            if rival is own or not _rivals(rival, number, ours, unit.is_row and single.is_row):
+                continue
+            mine = _of(terms, own.terms) - _of(terms, rival.terms)
+            theirs = _of(terms, rival.terms) - _of(terms, own.terms)
+            later = single.start > unit.start or unit.is_row
+            if theirs and (not mine or later):
+                return True
+    return False
+
+
+def _rivals(rival: Segment, number: Number, ours: frozenset[object], both_rows: bool) -> bool:
+    return any(
+        not other.values & ours and (both_rows or other.unit == number.unit or not other.unit)
+        for other in rival.facts.numbers
+    )
+
+
+def _of(terms: frozenset[str], evidence: frozenset[str]) -> set[str]:
+    return {term for term in terms if found_in(term, evidence)}
+
+
+def _polarity(subject: _Subject, unit: Unit) -> list[str]:
+    reasons: list[str] = []
+    if negated(subject.text) != negated(unit.text) and not _some_segment_agrees(subject, unit):
+        reasons.append("negation_differs")
+    opposite = opposites(subject.text, unit.text)
+    if opposite:
+        reasons.append(f"opposite:{opposite}")
+    return reasons
+
+
+def _some_segment_agrees(subject: _Subject, unit: Unit) -> bool:
+    """A sentence may negate in one clause only: the clause nearest to the claim decides."""
+    clauses = [part for part in re.split(r"[,;:]\s|\s[—–]\s|[.!?]\s", unit.text) if part.strip()]
+    if len(clauses) < 2:
+        return False
+    wanted = frozenset(subject.terms)
+    nearest = max(clauses, key=lambda clause: len(wanted & set(content_terms(clause, subject.language))))
+    return negated(nearest) == negated(subject.text)
+
+
+# Across languages
+
+
+async def _semantic(
+    subject: _Subject, sources: list[_Source], embedder: Embedder | None, thresholds: Thresholds
+) -> _Verdict:
+    if embedder is None:
+        return _Verdict(False, ("embedding_unavailable",), 0.0)
+    if subject.language not in _POLARITY_LANGUAGES:
+        return _Verdict(False, ("language_unmeasured",), 0.0)
+    rejected = _Verdict(False, ("low_similarity",), -1.0)
+    candidates: list[tuple[Unit, _Source]] = []
+    for source in sources:
+        for unit in source.units:
+            verdict = _comparable(subject, unit, source, thresholds)
+            if verdict.supported:
+                candidates.append((unit, source))
+            elif verdict.closeness > rejected.closeness:
+                rejected = verdict
+    if not candidates:
+        return rejected
+    return await _similar_enough(subject, candidates[:8], embedder, thresholds)
+
+
+def _comparable(subject: _Subject, unit: Unit, source: _Source, thresholds: Thresholds) -> _Verdict:
+    mine, theirs = concepts(subject.text), concepts(f"{source.context} {unit.text}")
+    share = len(mine & theirs) / len(mine) if mine else 0.0
+    reasons = [*_missing(subject, unit, source), *_polarity(subject, unit)]
+    if mine and share < thresholds.concepts:
+        reasons.append("different_subject")
+    if source.language not in _POLARITY_LANGUAGES:
+        reasons.append("language_unmeasured")
+    return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), share - 0.15 * len(reasons))
+
+
+async def _similar_enough(
+    subject: _Subject, candidates: list[tuple[Unit, _Source]], embedder: Embedder, thresholds: Thresholds
+) -> _Verdict:
+    vectors = await embedder.embed_passages([subject.text, *(unit.text for unit, _ in candidates)])
+    cosines = vectors[1:] @ vectors[0]
+    for cosine, (_, source) in zip(cosines.tolist(), candidates, strict=True):
+        if cosine >= thresholds.similarity_of(subject.language, source.language):
+            return _Verdict(True, (), cosine)
+    return _Verdict(False, (f"low_similarity:{max(cosines.tolist()):.2f}",), 0.0)

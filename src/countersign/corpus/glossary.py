@@ -1,0 +1,200 @@
+"""A small Kazakh–Russian–English glossary of banking, telecom and office words, as word beginnings.
+
+It lets texts of different languages be compared on *which things they speak of* without a model: two sentences that
+share no concept are hardly about the same subject. A word beginning ending in `=` must match the whole word.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from countersign.corpus.terms import words
+
+# concept: beginnings in Kazakh, Russian and English together (the script keeps them apart)
+_CONCEPTS: dict[str, str] = {
+    "loan": "несие қарыз кредит заем= займ заём loan= loans= lend credit borrow",
+    "mortgage": "ипотек mortgage",
+    "deposit": "депозит салым вклад deposit",
+    "card": "карта карты карту карте картам картой карточ card= cards=",
+    "account": "шот= шоты шотт шотқ счет= счета= счету= счетом счёт account",
+    "transfer": "аудар перевод перевест переведен переводит transfer remit",
+    "payment": "төле төлем плат платеж оплат уплат выплат pay payment paid",
+    "fee": "комиссия комисси алым fee= fees= commission charge charges charged",
+    "tariff": "тариф tariff",
+    "rate": "мөлшерлеме ставк rate= rates=",
+    "interest": "сыйақы процент вознагражден interest",
+    "bonus": "бонус премия преми сыйлықақы bonus",
+    "limit": "лимит шект лимиті ограничен предел limit cap= capped ceiling",
+    "cash": "қолма наличн cash",
+    "withdraw": "алу= шешіп снят снима withdraw",
+    "refund": "қайтар возврат возвращ refund return",
+    "penalty": "айыппұл өсімпұл тұрақсыздық штраф пеня пени= неустойк penalt fine= fines=",
+    "early": "мерзімінен досрочн early prepay",
+    "repay": "өтеу= өтей өтел погаш погас repay repaid",
+    "term": "мерзім срок term= terms= period deadline",
+    "day": "күн= күні күнд күнн дня= день= дней= дню= дням сутк day= days= daily",
+    "working": "жұмыс рабоч работ working business work=",
+    "calendar": "күнтізбе календарн calendar",
+    "month": "айлық айын айда ай= айы= ежемес месяц monthly month",
+    "year": "жыл год= года= году= годов лет= ежегод year annual",
+    "hour": "сағат час= часа= часов= часам hour",
+    "minute": "минут minute",
+    "week": "апта недел week",
+    "customer": "клиент тұтынушы абонент покупател customer client subscriber",
+    "employee": "қызметкер жұмыскер сотрудник работник персонал employee staff worker",
+    "manager": "басшы басқарушы менеджер руководител начальник manager head= supervisor",
+    "director": "директор director",
+    "board": "кеңес директорлар совет правлени board",
+    "branch": "филиал бөлімше отделени branch",
+    "bank": "банк bank",
+    "contract": "шарт= шарты шартт келісімшарт договор контракт contract agreement",
+    "complaint": "шағым жалоб претензи complaint",
+    "request": "өтініш өтінім сұрау заявк заявлени запрос обращени application apply applies request",
+    "document": "құжат документ document",
+    "policy": "саясат политик policy policies",
+    "rule": "ереже қағида правил rule= rules= regulation",
+    "password": "құпиясөз құпия парол password",
+    "security": "қауіпсізд безопасн security secure",
+    "incident": "инцидент оқиға инцидент incident",
+    "fraud": "алаяқ мошенн fraud",
+    "data": "дерек деректер данны data=",
+    "personal": "дербес жеке персональн личн personal",
+    "identity": "жеке куәлік куәліг удостоверени паспорт identity passport identification",
+    "signature": "қолтаңба қол қойыл подпис sign= signed signature",
+    "vacation": "демалыс отпуск leave= vacation holiday",
+    "sick": "ауру науқас еңбекке болезн больнич нетрудоспос sick illness",
+    "salary": "жалақы еңбекақы зарплат оклад заработн salary wage wages",
+    "probation": "сынақ испытательн probation",
+    "dismissal": "жұмыстан увольнен уволен dismiss terminat",
+    "overtime": "мерзімнен сверхурочн overtime",
+    "training": "оқыту оқу= оқудан обучен тренинг training course",
+    "internet": "интернет internet",
+    "mobile": "мобил ұялы мобильн сотов mobile",
+    "roaming": "роуминг roaming",
+    "call": "қоңырау звон вызов call= calls= calling",
+    "message": "хабарлама хабар сообщени смс message sms",
+    "traffic": "трафик traffic",
+    "speed": "жылдам скорост speed",
+    "gigabyte": "гб= гигабайт gb= gigabyte",
+    "sim": "sim= сим= сим-карт sim-карт sim-card",
+    "subscription": "жазылым абонентск подписк subscription",
+    "number": "нөмір номер number",
+    "replace": "ауыстыр алмастыр замен replac",
+    "block": "бұғатта блокир заблокир block freeze frozen",
+    "unblock": "бұғаттан разблок unblock",
+    "activate": "белсенд іске активир активац подключ activat connect",
+    "cancel": "бас күшін отмен аннулир расторг расторж cancel",
+    "approve": "бекіт мақұлда утвержд утверд одобр approv",
+    "reject": "қабылдама бас тарту отклон отказ reject refus declin denied",
+    "notify": "хабардар ескерт уведом извещ notif inform",
+    "register": "тірке регистр register registration",
+    "submit": "ұсын тапсыр береді беру= подать подает подач предостав представ submit provid",
+    "store": "сақта хран store stored storage retain retention kept",
+    "delete": "жой жоюу удал стира delet erase remov destroy",
+    "change": "өзгер измен chang alter",
+    "open": "аш ашу ашыл открыт откры open",
+    "close": "жабу жабыл жап закрыт закры close",
+    "issue": "шығару беріле выпуск выдач выда issue issuance",
+    "delivery": "жеткіз доставк доставл deliver",
+    "free": "тегін бесплатн free=",
+    "discount": "жеңілд скидк discount",
+    "price": "баға құны құн стоимост цен price cost",
+    "amount": "сома мөлшер сумм размер amount sum=",
+    "minimum": "ең төменгі минимал ең аз кемінде не= менее минимум minimum at= least",
+    "maximum": "ең жоғары максимал барынша максимум maximum",
+    "income": "табыс кіріс доход income",
+    "tax": "салық налог tax",
+    "profit": "пайда прибыл profit",
+    "revenue": "түсім выручк revenue",
+    "reserve": "резерв reserve",
+    "currency": "валюта валют currency",
+    "exchange": "айырбас обмен exchange conversion конверт",
+    "insurance": "сақтандыр страхов insur",
+    "guarantee": "кепілдік гарант guarantee",
+    "collateral": "кепіл залог collateral pledge",
+    "guarantor": "кепілгер поручит guarantor",
+    "overdraft": "овердрафт overdraft",
+    "cashback": "кешбэк кэшбэк cashback",
+    "terminal": "терминал terminal",
+    "atm": "банкомат atm=",
+    "treasury": "қазынашыл казначей treasury",
+    "audit": "аудит audit",
+    "risk": "тәуекел риск risk",
+    "committee": "комитет committee",
+    "supplier": "жеткізуші өнім поставщик supplier vendor",
+    "delay": "кешік кідір просроч задерж delay overdue late=",
+    "network": "желі сеть= сети= сетев network",
+    "outage": "істен апат ақау авари сбой перебо outage failure",
+    "engineer": "инженер engineer",
+    "server": "сервер server",
+    "backup": "резервтік сақтық резервн резервир backup",
+    "access": "қол жеткіз қолжетім доступ access",
+    "code": "код code",
+    "age": "жас возраст age= aged",
+    "child": "бала ребен дет child",
+    "marriage": "неке үйлен брак свадьб marriage wedding",
+    "travel": "іссапар командиров trip= travel",
+    "expense": "шығын шығыс расход expense",
+    "car": "көлік автомоб машин car= vehicle",
+    "office": "кеңсе офис office",
+    "city": "қала город city",
+    "equipment": "жабдық құрал оборудован equipment device құрылғы устройств",
+    "router": "роутер маршрутизатор router",
+    "repair": "жөндеу ремонт repair fix=",
+    "warranty": "кепілдік гарантийн warranty",
+    "answer": "жауап ответ отвеч answer respon repl",
+    "review": "қарау қаралу қарайды рассмотр рассматр review consider",
+    "check": "тексер провер check verif",
+    "report": "есеп отчет отчёт сообщить report",
+    "weekend": "демалыс күн выходн weekend",
+    "corporate": "корпоратив заңды юридическ corporate legal",
+    "individual": "жеке тұлға физическ individual",
+    "grace": "жеңілдік льготн grace",
+    "monday": "дүйсенбі понедельник monday",
+    "tuesday": "сейсенбі вторник tuesday",
+    "wednesday": "сәрсенбі сред среда среду wednesday",
+    "thursday": "бейсенбі четверг thursday",
+    "friday": "жұма пятниц friday",
+    "saturday": "сенбі суббот saturday",
+    "sunday": "жексенбі воскресен sunday",
+    "morning": "таңғы утр morning",
+    "evening": "кешкі вечер evening",
+    "night": "түн ноч night",
+    "abroad": "шетел границ зарубеж abroad foreign",
+    "domestic": "ел ішінде внутрен domestic",
+    "written": "жазбаша письменн written writing",
+    "oral": "ауызша устн oral verbal",
+    "electronic": "электронд электронн electronic online онлайн",
+    "mandatory": "міндет обязат обязан mandator must= required oblig",
+}
+
+# Beginnings that are two words in the table above only because phrases were split; too general to mean anything alone.
+_TOO_GENERAL = frozenset({"ең", "не=", "at=", "бас", "қол", "іске", "ел", "ішінде", "least", "аз", "күн", "тұлға", "аш"})
+
+
+@lru_cache(maxsize=1)
+def _by_first_letters() -> dict[str, tuple[tuple[str, bool, str], ...]]:
+    table: dict[str, list[tuple[str, bool, str]]] = {}
+    for concept, beginnings in _CONCEPTS.items():
+        for beginning in beginnings.split():
+            if beginning not in _TOO_GENERAL:
+                bare = beginning.rstrip("=")
+                table.setdefault(bare[:2], []).append((bare, beginning.endswith("="), concept))
+    return {letters: tuple(rows) for letters, rows in table.items()}
+
+
+@lru_cache(maxsize=65_536)
+def _concepts_of(word: str) -> frozenset[str]:
+    rows = _by_first_letters().get(word[:2], ())
+    found = [
+        (len(bare), concept)
+        for bare, whole, concept in rows
+        if word == bare or (not whole and word.startswith(bare))
+    ]
+    longest = max((length for length, _ in found), default=0)
+    return frozenset(concept for length, concept in found if length == longest)
+
+
+def concepts(text: str) -> frozenset[str]:
+    """The glossary concepts that a text mentions, whatever its language among Kazakh, Russian and English."""
+    return frozenset(concept for word in words(text) for concept in _concepts_of(word))
