@@ -84,7 +84,9 @@ class Turn:
     def noting(self, kind: EventKind, facts: dict[str, Any], at: datetime, **personal: str) -> Turn:
         """The same turn with one more event: the record of the step that just ended."""
         actor = self.principal.name
-        event = Event(kind, self.principal.tenant, actor, self.answer_id, at, facts, personal, self.request_id)
+        event = Event(
+            kind, self.principal.tenant, actor, self.answer_id, at, facts, personal, self.request_id
+        )
         return replace(self, events=(*self.events, event))
 
     def refused(self, reason: RefusalReason, *warnings: str) -> Turn:

@@ -73,7 +73,7 @@ class SqlAnswerStore:
         return await self._database.read(read_answer, answer_id, reader)
 
     async def citation(self, citation_id: str, reader: Principal) -> CitedPassage:
-        return await self._database.read(_read_citation, citation_id, reader)
+        return await self._database.read(read_citation, citation_id, reader)
 
 
 def _finish(connection: Connection, finished: Finished, principal: Principal) -> bool:
@@ -199,7 +199,8 @@ def _citations(connection: Connection, answer_id: str) -> tuple[Citation, ...]:
     return tuple(_citation(body) for body in rows)
 
 
-def _read_citation(connection: Connection, citation_id: str, reader: Principal) -> CitedPassage:
+def read_citation(connection: Connection, citation_id: str, reader: Principal) -> CitedPassage:
+    """Raises `NotFound` for absent, forbidden and withheld alike."""
     row = (
         connection.execute(
             select(

@@ -144,3 +144,12 @@ def _view(row: RowMapping, readable: bool) -> DocumentView:
         blob=row["blob"] or "",
         filename=row["filename"] or "",
     )
+
+
+def state_of(connection: Connection, document_id: str, tenant: str) -> DocumentView:
+    """The state alone, without what only a reader may see. Raises `NotFound`."""
+    nobody = Principal(name="", tenant=tenant)
+    row = connection.execute(_query(nobody).where(document.c.id == document_id)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such document")
+    return _view(row, readable=False)

@@ -67,6 +67,19 @@ def claim(connection: Connection, review_id: str, reader: Principal, now: dateti
     return one(connection, review_id, reader)
 
 
+def release_claim(connection: Connection, review_id: str, reader: Principal, now: datetime) -> Review:
+    """Put an item back into the queue. Raises `Conflict` when it is not the reader's."""
+    item = one(connection, review_id, reader)
+    if item.claimed_by != reader.name:
+        raise Conflict("you have not claimed this item", code="review_not_claimed")
+    state = "escalated" if item.state == "escalated" else "open"
+    connection.execute(
+        update(review).where(review.c.id == review_id).values(state=state, claimed_by=None, claimed=None)
+    )
+    _record(connection, EventKind.REVIEW_CLAIMED, item, reader, now, {"released": True})
+    return one(connection, review_id, reader)
+
+
 def settle(
     connection: Connection,
     review_id: str,
