@@ -94,6 +94,8 @@ class SourceSettings:
     residency: str = ""
     publisher_groups: tuple[str, ...] = ()
     max_age: timedelta | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings of a connector that comes as a package of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,8 @@ class ParseLimits:
 class Workspace:
     name: str
     root: Path
-    database: str
-    """SQLAlchemy URL."""
+    database: str = field(repr=False)
+    """SQLAlchemy URL; it may hold a password, so it is never printed."""
     storage: str
     """Folder or fsspec URL for blobs and derived state."""
     state: Path

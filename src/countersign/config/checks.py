@@ -1,0 +1,205 @@
+"""What one section says must agree with the others."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+
+from countersign.config.reading import ConfigProblem, Reader
+from countersign.domain.workspace import Assistant, ModelSettings, Money, SourceSettings, Workspace
+
+CONNECTORS_GROUP = "countersign.connectors"
+_OWN_CONNECTORS = ("files", "push")
+_PUSH_LACKS = {
+    "url": "documents are pushed to it; it reads nothing",
+    "rights": "the rights of a pushed document come with the request",
+    "rules": "the rights of a pushed document come with the request",
+}
+
+
+def cross_check(workspace: Workspace, reader: Reader) -> None:
+    """Add to the reader's problems whatever does not fit together."""
+    check = _Checks(workspace, reader)
+    for source in workspace.sources.values():
+        check.source(source)
+    for model in workspace.models.values():
+        check.model(model)
+    for assistant in workspace.assistants.values():
+        check.assistant(assistant)
+    if not workspace.assistants:
+        check.doubtful("assistants", "no assistant is described, so nobody can ask anything")
+
+
+class _Checks:
+    def __init__(self, workspace: Workspace, reader: Reader) -> None:
+        self._workspace = workspace
+        self._reader = reader
+
+    def wrong(self, where: str, message: str, hint: str = "", code: str = "config_invalid") -> None:
+        self._add(ConfigProblem(self._line(where), where, message, hint, code))
+
+    def doubtful(self, where: str, message: str, hint: str = "") -> None:
+        self._add(ConfigProblem(self._line(where), where, message, hint, "config_doubtful", "warning"))
+
+    def _add(self, problem: ConfigProblem) -> None:
+        self._reader.problems.append(problem)
+
+    def _said(self, where: str) -> bool:
+        return where in self._reader.lines
+
+    def _line(self, where: str) -> int | None:
+        while where and where not in self._reader.lines:
+            where = where.rpartition(".")[0]
+        return self._reader.lines.get(where)
+
+    def _known(
+        self, where: str, names: Iterable[str], known: Mapping[str, object] | tuple[str, ...], what: str
+    ) -> None:
+        if not self._said(where):
+            return
+        for index, name in enumerate(names):
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known) or 'none'}"
+                self.wrong(f"{where}[{index}]", f"there is no {what} `{name}`", hint, "config_unknown_name")
+
+    # -- sources ------------------------------------------------------------------------------------------------
+    def source(self, source: SourceSettings) -> None:
+        where = f"sources.{source.name}"
+        self._known(f"{where}.tenants", source.tenants, self._workspace.tenants, "tenant")
+        if source.connector == "files":
+            self._files(source, where)
+        elif source.connector == "push":
+            for key, why in _PUSH_LACKS.items():
+                if self._said(f"{where}.{key}"):
+                    self.wrong(f"{where}.{key}", "a push source has no such setting", why)
+        elif source.connector:
+            self._foreign(source.connector, where)
+        if source.connector in _OWN_CONNECTORS and source.options:
+            self.wrong(
+                f"{where}.options", f"the connector `{source.connector}` takes no options", "leave them out"
+            )
+
+    def _files(self, source: SourceSettings, where: str) -> None:
+        if not source.url and not self._said(f"{where}.url"):
+            self.wrong(where, "`url` is missing", "write the folder to read, such as ./files")
+        if source.rights_sidecar and source.rights_rules:
+            self.wrong(
+                f"{where}.rights",
+                "rights come from a manifest or from rules, not from both",
+                "keep one of them",
+            )
+        if source.sidecar_keys and not source.rights_sidecar:
+            self.wrong(
+                f"{where}.rights.keys",
+                "`keys` renames keys of a manifest, and none is named",
+                "add `sidecar: FILE`",
+            )
+        if not source.rights_sidecar and not source.rights_rules and not self._said(f"{where}.rights"):
+            self.doubtful(where, "nothing says who may see its documents, so nobody may", "add `rights`")
+        if source.publisher_groups:
+            self.doubtful(f"{where}.publishers", "nobody can push to a files source", "leave it out")
+
+    def _foreign(self, connector: str, where: str) -> None:
+        installed = {entry.name for entry in entry_points(group=CONNECTORS_GROUP)}
+        if connector not in installed:
+            known = (*_OWN_CONNECTORS, *sorted(installed))
+            self.wrong(
+                f"{where}.connector", f"there is no connector `{connector}`", f"installed: {', '.join(known)}"
+            )
+
+    # -- models -------------------------------------------------------------------------------------------------
+    def model(self, model: ModelSettings) -> None:
+        where = f"models.{model.name}"
+        if model.dialect == "extractive":
+            for key in ("base_url", "key", "model"):
+                if self._said(f"{where}.{key}"):
+                    self.wrong(f"{where}.{key}", "the extractive model calls no endpoint", "leave it out")
+            return
+        if model.name == "extractive":
+            self.wrong(where, "the name `extractive` belongs to the embedded model", "choose another name")
+        for key, value in (("base_url", model.base_url), ("model", model.model)):
+            if not value and not self._said(f"{where}.{key}"):
+                self.wrong(where, f"`{key}` is missing", f"an endpoint of dialect {model.dialect} needs it")
+        if model.first_byte_timeout_s > model.timeout_s and self._said(f"{where}.first_byte_timeout"):
+            self.wrong(f"{where}.first_byte_timeout", "is longer than `timeout`", "make it shorter")
+
+    # -- assistants ---------------------------------------------------------------------------------------------
+    def assistant(self, assistant: Assistant) -> None:
+        where = f"assistants.{assistant.name}"
+        self._known(f"{where}.sources", assistant.sources, self._workspace.sources, "source")
+        self._known(f"{where}.models", assistant.models, self._workspace.models, "model")
+        self._known(f"{where}.tenants", assistant.tenants, self._workspace.tenants, "tenant")
+        self._tenants_meet(assistant, where)
+        self._delivery(assistant, where)
+        self._budget(assistant, where)
+        if assistant.hold_when.any and not assistant.process.reviewer_groups:
+            self.doubtful(
+                f"{where}.process",
+                "its answers can be held, but no reviewer is named",
+                "add `reviewer: {groups: […]}`",
+            )
+        if (
+            assistant.process.risk == "high"
+            and self._said(f"{where}.hold_when.everything")
+            and not assistant.hold_when.everything
+        ):
+            self.doubtful(
+                f"{where}.hold_when.everything", "risk is high, yet not every answer waits for a reviewer"
+            )
+
+    def _tenants_meet(self, assistant: Assistant, where: str) -> None:
+        asking = set(assistant.tenants or self._workspace.tenants)
+        sources = [
+            self._workspace.sources[name] for name in assistant.sources if name in self._workspace.sources
+        ]
+        for source in sources:
+            if source.tenants and not asking & set(source.tenants):
+                self.doubtful(
+                    f"{where}.sources", f"nobody who may ask can see `{source.name}`: no tenant in common"
+                )
+
+    def _delivery(self, assistant: Assistant, where: str) -> None:
+        if assistant.delivery != "live":
+            return
+        if assistant.process.risk != "low":
+            self.wrong(
+                f"{where}.delivery",
+                f"`live` needs a process of low risk, and this one is {assistant.process.risk}",
+                "use `verified`",
+                "config_live_delivery",
+            )
+        elif assistant.hold_when.any:
+            self.wrong(
+                f"{where}.delivery",
+                "`live` cannot take back text that a rule of `hold_when` would hold",
+                "use `verified`, or remove the rules",
+                "config_live_delivery",
+            )
+
+    def _budget(self, assistant: Assistant, where: str) -> None:
+        caps: dict[str, Money | None] = {
+            "per_user_per_day": assistant.budget.per_user_per_day,
+            "per_month": assistant.budget.per_month,
+        }
+        currencies = {cap.currency for cap in caps.values() if cap is not None}
+        if len(currencies) > 1:
+            self.wrong(f"{where}.budget", "its caps are in different currencies", "use one currency")
+        for index, name in enumerate(assistant.models if currencies else ()):
+            model = self._workspace.models.get(name)
+            if model is None or model.dialect == "extractive":
+                continue
+            at = f"{where}.models[{index}]"
+            if model.price is None:
+                self.doubtful(
+                    at,
+                    f"`{name}` has no price, so under this budget every call to it is refused",
+                    "add `price`",
+                )
+            elif not model.price.unmetered and model.price.currency not in currencies:
+                self.wrong(
+                    f"{where}.budget",
+                    f"`{name}` is priced in {model.price.currency}",
+                    f"use {model.price.currency}, or give its price in the budget's currency",
+                )
