@@ -1,6 +1,6 @@
 """The stored demo collection: manifest, files and questions agree, and every fact stands where it is said to stand."""
 
-import email
+import email.message
 import email.policy
 import hashlib
 import json
