@@ -117,7 +117,9 @@ def text_of(document: str, page: int | None) -> str:
         case ".rtf":
             return rtf_text(path)
         case ".eml":
-            return mail(path).get_body().get_content()
+            body = mail(path).get_body()
+            assert body is not None
+            return body.get_content()
         case ".html":
             return unescape(re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")))
         case _:
