@@ -1,0 +1,449 @@
+"""PDF pages by PDFium: positioned text with its style, what is hidden, drawn lines, images; and page pictures."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of
+from countersign.corpus.zygote import Output, Refusal
+
+MAX_CHARS_PER_PAGE = 200_000
+MAX_OBJECTS_PER_PAGE = 20_000
+MAX_RULING_POINTS = 6_000
+TINY_PT = 2.5
+_PATH, _IMAGE, _FORM = 2, 3, 5
+Matrix = tuple[float, float, float, float, float, float]
+Box = tuple[float, float, float, float]
+_SPACES = frozenset((32, 9, 160, 0x2002, 0x2003, 0x2009))
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """What is drawn on a page besides text, in points as displayed."""
+
+    horizontal: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
+    vertical: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
+    backgrounds: list[Box] = field(default_factory=list[Box])
+    images: list[Box] = field(default_factory=list[Box])
+    image_dpi: float = 0.0
+    paths: int = 0
+    points: int = 0
+    objects: int = 0
+
+
+def parse(source: int, params: Mapping[str, Any], output: Output) -> None:
+    """Records: `{"pages": n}`, then one `{"page", "blocks", …}` for each page of `first`..`last` (1-based)."""
+    document = _open(source)
+    count = len(document)
+    if count == 0:
+        raise Refusal("corrupt", "no_pages")
+    metadata = document.get_metadata_dict(skip_empty=True)
+    output.record({"pages": count, "title": str(metadata.get("Title", ""))[:300], "restricted": _restricted(document)})
+    for number in range(int(params["first"]), min(int(params["last"]), count) + 1):
+        output.record(_page_record(document, number))
+
+
+def render(source: int, params: Mapping[str, Any], output: Output) -> None:
+    """Raw PNG of one page. `width_px`, or `dpi` with `grey` for recognition."""
+    document = _open(source)
+    number = int(params["page"])
+    if not 1 <= number <= len(document):
+        raise Refusal("empty", "no_such_page")
+    page = document[number - 1]
+    width, height = page.get_size()
+    scale = float(params["dpi"]) / 72 if "dpi" in params else int(params["width_px"]) / max(1.0, width)
+    scale = min(scale, (40_000_000 / max(1.0, width * height)) ** 0.5, 10_000 / max(1.0, width, height))
+    bitmap = page.render(scale=scale, grayscale=bool(params.get("grey")), may_draw_forms=False)
+    buffer = io.BytesIO()
+    dpi = round(72 * scale)
+    bitmap.to_pil().save(buffer, "PNG", compress_level=1, dpi=(dpi, dpi))
+    output.raw(buffer.getvalue())
+
+
+def _open(source: int) -> Any:
+    try:
+        import pypdfium2
+    except ImportError:
+        raise Refusal("unsupported", "extra_documents_missing") from None
+    import os
+
+    stream = os.fdopen(os.dup(source), "rb")
+    try:
+        return pypdfium2.PdfDocument(stream, autoclose=True)
+    except pypdfium2.PdfiumError as error:
+        code = getattr(error, "err_code", None)
+        if code in (4, 5) or "assword" in str(error):
+            raise Refusal("encrypted", "password") from None
+        raise Refusal("corrupt", "pdf_structure") from None
+
+
+def _restricted(document: Any) -> bool:
+    """Whether the owner forbade copying its text."""
+    import pypdfium2.raw as raw
+
+    revision = raw.FPDF_GetSecurityHandlerRevision(document)
+    return revision > 0 and not raw.FPDF_GetDocPermissions(document) & 0b1_0000
+
+
+def _page_record(document: Any, number: int) -> dict[str, object]:
+    import pypdfium2
+
+    try:
+        page = document[number - 1]
+        width, height = page.get_size()
+        if width <= 0 or height <= 0:
+            return {"page": number, "unreadable": "page_size"}
+        text_page = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        return {"page": number, "unreadable": "page_structure"}
+    project = _projection(page, width, height)
+    drawn = _drawn(page, project)
+    segments = _segments(page, text_page, project, drawn, width, height)
+    text_page.close()
+    page.close()
+    blocks = blocks_of(segments, width, height, Rulings(tuple(drawn.horizontal), tuple(drawn.vertical)))
+    letters = sum(1 for s in segments if not s.hidden for char in s.text if char.isalnum())
+    broken = sum(1 for s in segments for char in s.text if char == "\ufffd" or "\ue000" <= char <= "\uf8ff")
+    covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in drawn.images) / (width * height)
+    unreadable_text = letters < 30 and (covered > 0.3 or drawn.paths > 300)
+    return {
+        "page": number,
+        "needs_ocr": unreadable_text or broken > 0.4 * max(1, letters) > 8,
+        "image_dpi": round(drawn.image_dpi) if covered > 0.5 else 0,
+        "covered": round(min(1.0, covered), 3),
+        "blocks": [_block(block, width, height) for block in blocks],
+    }
+
+
+def _block(block: Block, width: float, height: float) -> dict[str, object]:
+    x0, y0, x1, y1 = block.box
+    record: dict[str, object] = {
+        "kind": block.kind, "text": block.text, "size": round(block.size, 2), "lines": block.lines,
+        "box": [round(value, 4) for value in (x0 / width, y0 / height, x1 / width, y1 / height)],
+    }  # fmt: skip
+    if block.bold:
+        record["bold"] = True
+    if block.hidden:
+        record["hidden"] = block.hidden
+    if block.header_rows:
+        record["header_rows"] = block.header_rows
+    return record
+
+
+def _projection(page: Any, width: float, height: float) -> Callable[[float, float], tuple[float, float]]:
+    """From page space (any rotation, any origin) to points as displayed, origin top left."""
+    import pypdfium2.raw as raw
+
+    span, big = 1000.0, 1_000_000
+    found: list[tuple[float, float]] = []
+    for x, y in ((0.0, 0.0), (span, 0.0), (0.0, span)):
+        device_x, device_y = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(page, 0, 0, big, big, 0, x, y, device_x, device_y)
+        found.append((device_x.value / big * width, device_y.value / big * height))
+    (e, f), (ax, ay), (bx, by) = found
+    a, b, c, d = (ax - e) / span, (ay - f) / span, (bx - e) / span, (by - f) / span
+
+    def project(x: float, y: float) -> tuple[float, float]:
+        return a * x + c * y + e, b * x + d * y + f
+
+    return project
+
+
+# --- text --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Run:
+    """Characters of one text object on one line."""
+
+    start: int
+    chars: list[str] = field(default_factory=list[str])
+    last: int = 0
+
+
+def _segments(
+    page: Any, text_page: Any, project: Any, drawn: _Drawn, width: float, height: float
+) -> list[Segment]:  # fmt: skip
+    import pypdfium2.raw as raw
+
+    count = raw.FPDFText_CountChars(text_page)
+    if count > MAX_CHARS_PER_PAGE:
+        raise Refusal("refused_limit", "page_chars")
+    styles = _Styles(raw)
+    segments: list[Segment] = []
+    share_unseen = 0
+    for run, pointer in _runs(raw, text_page, count):
+        text = "".join(run.chars)
+        if not text.strip():
+            continue
+        box = _run_box(raw, text_page, run, project)
+        bold, hidden = styles.of(pointer)
+        if hidden == "invisible":
+            share_unseen += len(text)
+        hidden = hidden or _hidden_by_place(box, width, height)
+        if hidden == "white" and _on_background(box, drawn):
+            hidden = ""
+        _append(segments, Segment(text, *box, bold, hidden, run.start))
+    _forgive_recognised(segments, share_unseen, drawn, width * height)
+    return segments
+
+
+def _runs(raw: Any, text_page: Any, count: int) -> Any:
+    """Yield (run, address of its text object): cut at line ends and where the text object changes."""
+    get_code, get_object = raw.FPDFText_GetUnicode, _addresses(raw)
+    handle = text_page.raw
+    run, pointer, high = _Run(0), None, 0
+    for index in range(count):
+        code = get_code(handle, index)
+        if code in (13, 10):
+            if run.chars:
+                yield run, pointer
+            run, pointer = _Run(index + 1), None
+            continue
+        if 0xD800 <= code < 0xDC00:
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000:
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+        high = 0
+        if code in _SPACES:
+            if run.chars:
+                run.chars.append(" ")
+            continue
+        address = get_object(handle, index)
+        if address != pointer and run.chars and pointer is not None:
+            yield run, pointer
+            run = _Run(index)
+        if not run.chars:
+            run.start = index
+        pointer = address
+        run.chars.append(chr(code) if code else "\ufffd")
+        run.last = index
+    if run.chars:
+        yield run, pointer
+
+
+def _addresses(raw: Any) -> Any:
+    """FPDFText_GetTextObject giving a plain address: building a pointer object for every character is slow."""
+    function = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+    address = ctypes.cast(raw.FPDFText_GetTextObject, ctypes.c_void_p).value
+    call = function(address)
+
+    def get(handle: Any, index: int) -> Any:
+        return call(handle, index)
+
+    return get
+
+
+def _run_box(raw: Any, text_page: Any, run: _Run, project: Any) -> Box:
+    rect = raw.FS_RECTF()
+    corners: list[tuple[float, float]] = []
+    for index in (run.start, run.last):
+        if raw.FPDFText_GetLooseCharBox(text_page, index, rect):
+            corners += [project(rect.left, rect.top), project(rect.right, rect.bottom)]
+    if not corners:
+        return (0.0, 0.0, 0.0, 0.0)
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _append(segments: list[Segment], new: Segment) -> None:
+    """Join to the last segment when it follows on the same line without a wide gap and looks alike."""
+    last = segments[-1] if segments else None
+    if last is not None and last.hidden == new.hidden and last.bold == new.bold:
+        size = max(1.0, min(last.size, new.size))
+        gap = new.x0 - last.x1
+        if abs(last.middle_y - new.middle_y) < 0.35 * size and -0.6 * size < gap < 0.9 * size:
+            joint = "" if gap < 0.15 * size or last.text.endswith(" ") else " "
+            last.text = last.text + joint + new.text
+            last.x0, last.x1 = min(last.x0, new.x0), max(last.x1, new.x1)
+            last.y0, last.y1 = min(last.y0, new.y0), max(last.y1, new.y1)
+            return
+    segments.append(new)
+
+
+class _Styles:
+    """Boldness and hiding of text objects, asked once for each."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._objects: dict[Any, tuple[bool, str]] = {}
+        self._fonts: dict[Any, bool] = {}
+
+    def of(self, address: Any) -> tuple[bool, str]:
+        if address is None:
+            return False, ""
+        known = self._objects.get(address)
+        if known is None:
+            handle = ctypes.cast(address, self._raw.FPDF_PAGEOBJECT)
+            known = self._objects[address] = (self._bold(handle), self._hidden(handle))
+        return known
+
+    def _bold(self, handle: Any) -> bool:
+        font = self._raw.FPDFTextObj_GetFont(handle)
+        if not font:
+            return False
+        key = ctypes.cast(font, ctypes.c_void_p).value
+        if key not in self._fonts:
+            buffer = ctypes.create_string_buffer(128)
+            self._raw.FPDFFont_GetBaseFontName(font, buffer, 128)
+            name = buffer.value.lower()
+            heavy = any(word in name for word in (b"bold", b"black", b"heavy", b"semibold", b"demi"))
+            self._fonts[key] = heavy or self._raw.FPDFFont_GetWeight(font) >= 600
+        return self._fonts[key]
+
+    def _hidden(self, handle: Any) -> str:
+        mode = self._raw.FPDFTextObj_GetTextRenderMode(handle)
+        if mode in (3, 7):
+            return "invisible"
+        parts = [ctypes.c_uint() for _ in range(4)]
+        if mode in (0, 4) and self._raw.FPDFPageObj_GetFillColor(handle, *parts):
+            red, green, blue, alpha = (part.value for part in parts)
+            if alpha < 20:
+                return "transparent"
+            if min(red, green, blue) >= 250:
+                return "white"
+        return ""
+
+
+def _hidden_by_place(box: Box, width: float, height: float) -> str:
+    x0, y0, x1, y1 = box
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        return "off_page"
+    return "tiny" if 0 < y1 - y0 < TINY_PT else ""
+
+
+def _on_background(box: Box, drawn: _Drawn) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in (*drawn.backgrounds, *drawn.images))
+
+
+def _forgive_recognised(segments: list[Segment], unseen: int, drawn: _Drawn, area: float) -> None:
+    """A scan with a text layer has all its text in the invisible mode, over a picture: that is not hiding."""
+    total = sum(len(segment.text) for segment in segments)
+    covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in drawn.images)
+    if unseen > 0.5 * total and covered > 0.3 * area:
+        for segment in segments:
+            if segment.hidden == "invisible":
+                segment.hidden = ""
+
+
+# --- what is drawn -----------------------------------------------------------------------------------------------------
+
+
+def _drawn(page: Any, project: Any) -> _Drawn:
+    import pypdfium2.raw as raw
+
+    drawn = _Drawn()
+
+    def visit(handle: Any, matrix: Matrix, depth: int) -> None:
+        drawn.objects += 1
+        kind = raw.FPDFPageObj_GetType(handle)
+        if kind == _FORM and depth < 3:
+            inner = _times(_matrix_of(raw, handle), matrix)
+            for index in range(min(raw.FPDFFormObj_CountObjects(handle), MAX_OBJECTS_PER_PAGE - drawn.objects)):
+                visit(raw.FPDFFormObj_GetObject(handle, index), inner, depth + 1)
+        elif kind == _IMAGE:
+            _add_image(raw, handle, matrix, project, drawn)
+        elif kind == _PATH:
+            drawn.paths += 1
+            _add_path(raw, handle, matrix, project, drawn)
+
+    for index in range(min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS_PER_PAGE)):
+        visit(raw.FPDFPage_GetObject(page, index), (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), 0)
+        if drawn.objects >= MAX_OBJECTS_PER_PAGE:
+            break
+    return drawn
+
+
+def _matrix_of(raw: Any, handle: Any) -> Matrix:
+    matrix = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(handle, matrix):
+        return (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    return (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
+
+
+def _times(first: Matrix, then: Matrix) -> Matrix:
+    a, b, c, d, e, f = first
+    p, q, r, s, t, u = then
+    return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
+
+
+def _box_of(raw: Any, handle: Any, matrix: Matrix, project: Any) -> Box | None:
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    if not raw.FPDFPageObj_GetBounds(handle, left, bottom, right, top):
+        return None
+    corners = [_apply(matrix, x, y) for x, y in ((left.value, bottom.value), (right.value, top.value))]
+    (x0, y0), (x1, y1) = (project(x, y) for x, y in corners)
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+def _apply(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def _add_image(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+    box = _box_of(raw, handle, matrix, project)
+    if box is None:
+        return
+    drawn.images.append(box)
+    width, height = ctypes.c_uint(), ctypes.c_uint()
+    if raw.FPDFImageObj_GetImagePixelSize(handle, width, height) and box[2] - box[0] > 1:
+        drawn.image_dpi = max(drawn.image_dpi, min(1200.0, width.value * 72 / (box[2] - box[0])))
+
+
+def _add_path(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+    fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
+    raw.FPDFPath_GetDrawMode(handle, fill_mode, stroke)
+    if fill_mode.value:
+        box = _box_of(raw, handle, matrix, project)
+        if box is not None:
+            _add_filled(raw, handle, box, drawn)
+    if stroke.value:
+        _add_strokes(raw, handle, _times(_matrix_of(raw, handle), matrix), project, drawn)
+
+
+def _add_filled(raw: Any, handle: Any, box: Box, drawn: _Drawn) -> None:
+    x0, y0, x1, y1 = box
+    if y1 - y0 < 2.5 and x1 - x0 > 6:
+        drawn.horizontal.append(((y0 + y1) / 2, x0, x1))
+    elif x1 - x0 < 2.5 and y1 - y0 > 6:
+        drawn.vertical.append(((x0 + x1) / 2, y0, y1))
+    else:
+        parts = [ctypes.c_uint() for _ in range(4)]
+        if raw.FPDFPageObj_GetFillColor(handle, *parts) and min(part.value for part in parts[:3]) < 235:
+            drawn.backgrounds.append(box)
+
+
+def _add_strokes(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+    count = raw.FPDFPath_CountSegments(handle)
+    drawn.points += max(0, count)
+    if drawn.points > MAX_RULING_POINTS:
+        return
+    start = last = (0.0, 0.0)
+    x, y = ctypes.c_float(), ctypes.c_float()
+    for index in range(count):
+        piece = raw.FPDFPath_GetPathSegment(handle, index)
+        raw.FPDFPathSegment_GetPoint(piece, x, y)
+        point = project(*_apply(matrix, x.value, y.value))
+        kind = raw.FPDFPathSegment_GetType(piece)
+        if kind == raw.FPDF_SEGMENT_MOVETO:
+            start = point
+        elif kind == raw.FPDF_SEGMENT_LINETO:
+            _add_line(last, point, drawn)
+        last = point
+        if raw.FPDFPathSegment_GetClose(piece):
+            _add_line(last, start, drawn)
+
+
+def _add_line(first: tuple[float, float], second: tuple[float, float], drawn: _Drawn) -> None:
+    (x0, y0), (x1, y1) = first, second
+    if abs(y1 - y0) < 1.0 and abs(x1 - x0) > 4:
+        drawn.horizontal.append(((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+    elif abs(x1 - x0) < 1.0 and abs(y1 - y0) > 4:
+        drawn.vertical.append(((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
