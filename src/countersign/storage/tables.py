@@ -26,6 +26,7 @@ from sqlalchemy import (
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
         "uq": "uq_%(table_name)s_%(column_0_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
         "pk": "pk_%(table_name)s",
@@ -203,6 +204,8 @@ passage = Table(
     Column("seq", BigInteger, nullable=False),
     Index("ix_passage_document", "document_id", "version", "ordinal"),
     Index("ix_passage_tail", "tenant", "seq"),
+    sqlite_autoincrement=True,
+    comment="an id is never given twice, not even after erasure: stored answers and rights checks refer to it",
 )
 
 embedding = Table(
@@ -330,8 +333,10 @@ budget = Table(
         comment="`tenant/assistant/user:NAME/2026-11-22` or `…/month/2026-11`",
     ),
     Column("currency", String, nullable=False),
-    Column("reserved", BigInteger, CheckConstraint("reserved >= 0"), nullable=False),
-    Column("spent", BigInteger, CheckConstraint("spent >= 0"), nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    CheckConstraint("reserved >= 0", name="reserved"),
+    CheckConstraint("spent >= 0", name="spent"),
     comment="amounts in millionths of the currency",
 )
 
