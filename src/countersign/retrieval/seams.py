@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from countersign.domain.documents import Passage
+from countersign.domain.documents import Language, Passage
+
+Vector = NDArray[np.float32]
+Leg = Literal["words", "grams", "dense"]
+
+ALWAYS_FROM_DAY = -(2**31)
+ALWAYS_TO_DAY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,11 @@ class Scope:
     document_ids: frozenset[str] = frozenset()
     """Empty = any document."""
 
+    @property
+    def day(self) -> int:
+        """Days from 1970-01-01 to `as_of`: the index filters by day, the database by the moment."""
+        return int(self.as_of.timestamp() // 86_400)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
@@ -33,42 +44,90 @@ class IndexRow:
     document_id: str
     source: str
     rights_id: int
-    language: str
+    language: Language
     valid_from_day: int
-    """Days since 1970-01-01; a large negative number when open."""
+    """Days since 1970-01-01, rounded down; `ALWAYS_FROM_DAY` when open."""
     valid_to_day: int
-    """Exclusive; a large positive number when open."""
+    """Exclusive, rounded up; `ALWAYS_TO_DAY` when open."""
     live: bool
     seq: int
     text: str
-    vector: NDArray[np.float32] | None
+    vector: Vector | None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
+    """One passage in one leg. `score` orders the leg: BM25, or the dense score made comparable across languages."""
+
     passage_id: int
     score: float
-    leg: str
-    """`words`, `grams` or `dense`."""
+    leg: Leg
+    language: Language = "und"
+    cosine: float = 0.0
+    """Dense leg only: the plain cosine behind `score`."""
 
 
-class PassageIndex(Protocol):
+class PassageSearch(Protocol):
+    """Search over the rows inside a scope. Synchronous and CPU-bound: call it on a thread."""
+
+    def search_text(self, text: str, scope: Scope, limit: int) -> list[Hit]:
+        """Words and 4-grams legs, at most `limit` each, best first in each leg; only rows inside `scope`."""
+        ...
+
+    def search_vector(
+        self,
+        vector: Vector,
+        scope: Scope,
+        limit: int,
+        *,
+        also: Sequence[int] = (),
+        query_mean: Vector | None = None,
+    ) -> list[Hit]:
+        """Exact over the rows inside `scope`, best first. `also` names passages to be scored whatever their place.
+
+        Scores are z-scores per document language; with `query_mean` (the mean of that language's questions) they are
+        cosines after document and query means are taken away.
+        """
+        ...
+
+
+class IndexRebuild(Protocol):
+    """A new index being filled beside the one that answers."""
+
+    def apply(self, rows: Sequence[IndexRow], seq: int) -> None: ...
+
+    def publish(self) -> None:
+        """Take over atomically and remove every file of the old one."""
+        ...
+
+
+class PassageIndex(PassageSearch, Protocol):
     """Derived, disposable, one per tenant; applied in `seq` order, idempotent. One owner writes, others read."""
+
+    @property
+    def owner(self) -> bool: ...
 
     @property
     def applied_seq(self) -> int: ...
 
+    @property
+    def version(self) -> str:
+        """Analyzer, embedding model and settings it was built with."""
+        ...
+
     def apply(self, rows: Sequence[IndexRow], seq: int) -> None:
-        """Bring the index to `seq`; when this returns the next search sees it. Owner only."""
+        """Bring the index to `seq`; when this returns the next search sees it. Owner only (`Conflict`)."""
         ...
 
-    def search_text(self, text: str, scope: Scope, limit: int) -> list[Hit]:
-        """Words and 4-grams legs, best first in each leg; only rows inside `scope`."""
+    def refresh(self) -> None:
+        """See what the owner has committed since; cheap when nothing has changed."""
         ...
 
-    def search_vector(self, vector: NDArray[np.float32], scope: Scope, limit: int) -> list[Hit]:
-        """Exact over the permitted rows."""
+    def with_tail(self, rows: Sequence[IndexRow]) -> PassageSearch:
+        """The index as if `rows` were applied, in memory only: how a reader answers from the newest state."""
         ...
+
+    def rebuild(self) -> IndexRebuild: ...
 
     def passage_ids(self) -> set[int]:
         """Every live passage it holds, for the comparison with the database."""
@@ -81,15 +140,26 @@ class PassageStore(Protocol):
     """The database's side: what may be searched, what changed, and the last word on every hit."""
 
     async def scope(
-        self, tenant: str, terms: frozenset[str], sources: frozenset[str], as_of: datetime, document_ids: frozenset[str]
+        self,
+        tenant: str,
+        terms: frozenset[str],
+        sources: frozenset[str],
+        as_of: datetime,
+        document_ids: frozenset[str] = frozenset(),
     ) -> Scope: ...
 
     async def last_seq(self) -> int: ...
 
     async def changes(self, tenant: str, after_seq: int, limit: int) -> list[IndexRow]:
-        """Rows changed after `after_seq`, in order, with vectors where they exist."""
+        """Rows changed after `after_seq`, in `seq` order, never part of a mutation: the last one comes whole."""
         ...
 
-    async def permitted(self, passage_ids: Sequence[int], scope: Scope) -> dict[int, Passage]:
+    async def live_ids(self, tenant: str) -> set[int]: ...
+
+    async def permitted(self, passage_ids: Iterable[int], scope: Scope) -> dict[int, Passage]:
         """Re-check: those of `passage_ids` that `scope` admits at this moment; absent means denied."""
+        ...
+
+    async def neighbours(self, passage: Passage, scope: Scope, reach: int) -> list[Passage]:
+        """Permitted passages of the same document version up to `reach` places before and after, in order."""
         ...

@@ -1,0 +1,112 @@
+"""Text to search terms, the same for index and question: stemmed words, and character 4-grams inside words.
+
+The 4-grams are what makes Kazakh work: it has no free stemmer, and its words only grow at the end. Raising
+`ANALYZER_VERSION` makes every index rebuild itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from countersign.domain.documents import Language
+
+ANALYZER_VERSION = "a1"
+
+_WORD = re.compile(r"[^\W_]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_KAZAKH = re.compile("[әғқңөұүһі]")
+_GRAM = 4
+_MAX_WORD = 40
+_MAX_QUERY_WORDS = 96
+_MAX_QUERY_GRAMS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    words: tuple[str, ...]
+    grams: tuple[str, ...]
+
+
+def fold(text: str) -> str:
+    """NFKC, without invisible characters, case-folded, `ё` as `е`."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().replace("ё", "е")
+
+
+def words_of(text: str) -> list[str]:
+    return [word[:_MAX_WORD] for word in _WORD.findall(fold(text))]
+
+
+def grams_of(words: Iterable[str]) -> list[str]:
+    """4-grams inside each word; a shorter word stays whole."""
+    grams: list[str] = []
+    for word in words:
+        if len(word) <= _GRAM:
+            grams.append(word)
+        else:
+            grams.extend([word[i : i + _GRAM] for i in range(len(word) - _GRAM + 1)])
+    return grams
+
+
+def script_of(text: str) -> str:
+    """`cyrl` or `latn`, whichever has more letters; `other` when there are none of both."""
+    cyrillic = len(_CYRILLIC.findall(text))
+    latin = sum(1 for char in text if char.isascii() and char.isalpha())
+    if not cyrillic and not latin:
+        return "other"
+    return "cyrl" if cyrillic >= latin else "latn"
+
+
+def question_language(text: str) -> Language:
+    """Kazakh letters → `kk`, Cyrillic → `ru`, Latin → `en`: enough to choose weights, never shown to anyone."""
+    if _KAZAKH.search(text.casefold()):
+        return "kk"
+    return {"cyrl": "ru", "latn": "en", "other": "und"}[script_of(text)]
+
+
+def script_of_language(language: Language) -> str:
+    """The script that a language of ours is written in; unknown languages match every script."""
+    return {"kk": "cyrl", "ru": "cyrl", "uk": "cyrl", "ky": "cyrl", "en": "latn"}.get(language, "any")
+
+
+class Analyzer:
+    """Safe to share between threads: the stemmers keep no state between calls."""
+
+    def __init__(self) -> None:
+        self._russian = _stemmer("russian")
+        self._english = _stemmer("english")
+
+    def document(self, text: str, language: Language) -> Terms:
+        words = words_of(text)
+        return Terms(tuple(self._stems(words, language)), tuple(grams_of(words)))
+
+    def query(self, text: str) -> Terms:
+        """Distinct terms. A Cyrillic word is asked for as a Russian stem and as written, because the question's own
+        language may not be that of the passage."""
+        words = list(dict.fromkeys(words_of(text)))
+        wanted = dict.fromkeys([*self._stems(words, "ru"), *(w for w in words if _CYRILLIC.search(w))])
+        grams = dict.fromkeys(grams_of(words))
+        return Terms(tuple(wanted)[:_MAX_QUERY_WORDS], tuple(grams)[:_MAX_QUERY_GRAMS])
+
+    def _stems(self, words: list[str], language: Language) -> list[str]:
+        if not words:
+            return []
+        line = " ".join(words)
+        english = self._english(line)
+        if not _CYRILLIC.search(line):
+            return english
+        russian = words if language == "kk" else self._russian(line)
+        return [
+            (word if _KAZAKH.search(word) else ru) if _CYRILLIC.search(word) else en
+            for word, en, ru in zip(words, english, russian, strict=True)
+        ]
+
+
+def _stemmer(language: str) -> Callable[[str], list[str]]:
+    import tantivy
+
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
+    return builder.filter(tantivy.Filter.stemmer(language)).build().analyze

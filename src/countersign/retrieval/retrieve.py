@@ -1,0 +1,256 @@
+"""A question in, the passages that this person may see out.
+
+    freshness → scope (database) → legs inside the scope → fusion → re-check (database) → refill → neighbours
+
+The Principal is a required argument and there is no way around it: the scope is computed from the principal's terms in
+the database, every leg filters on it, and every hit is checked again before its text goes anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from countersign.access.principal import Principal
+from countersign.corpus.seams import Embedder
+from countersign.domain.answers import HistoryTurn
+from countersign.domain.documents import Language, Passage
+from countersign.domain.errors import ProviderError, StorageError
+from countersign.retrieval.analysis import question_language
+from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, mix
+from countersign.retrieval.seams import Hit, PassageIndex, PassageSearch, PassageStore, Scope, Vector
+from countersign.retrieval.upkeep import catch_up
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSettings:
+    """What shapes the order of passages; part of a release."""
+
+    candidates: int = 100
+    """Asked of each leg."""
+    weights: FusionWeights = field(default_factory=FusionWeights)
+    query_means: Mapping[Language, Vector] = field(default_factory=dict[Language, Vector])
+    """Mean question vector by language, frozen with the index version; only from `MIN_FOR_MEANS` questions on."""
+    history_turns: int = 2
+    """Earlier questions of the same person that are searched together with the last one."""
+    history_weight: float = 0.5
+    neighbours: int = 2
+    """How many neighbouring passages may follow the found ones."""
+    neighbour_max_chars: int = 2_000
+    max_tail_rows: int = 5_000
+    """A reader further behind its owner than this says so instead of answering slowly."""
+
+
+MIN_FOR_MEANS = 200
+"""Passages and questions of a language before vectors are centred with a question mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """`passages` are permitted at the moment of the check, best first; neighbours of the first ones follow them."""
+
+    passages: tuple[Passage, ...]
+    applied_seq: int
+    """The database's mutation number that this answers from."""
+    as_of: datetime
+    language: Language
+    lexical_only: bool
+    reason: str = ""
+    """Why only words were searched: `no_embedder`, or the code of the embedder's error."""
+    dropped: int = 0
+    """Hits that the index gave and the database denied."""
+    features: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+class Retriever:
+    """`indexes` gives a tenant's index; `embedder` None = lexical only."""
+
+    def __init__(
+        self,
+        store: PassageStore,
+        indexes: Callable[[str], PassageIndex],
+        embedder: Embedder | None,
+        settings: RetrievalSettings | None = None,
+    ) -> None:
+        self._store = store
+        self._indexes = indexes
+        self._embedder = embedder
+        self._settings = settings or RetrievalSettings()
+        self._catching_up: dict[str, asyncio.Lock] = {}
+        self._tails: dict[str, tuple[tuple[int, int], PassageSearch]] = {}
+
+    async def retrieve(
+        self,
+        principal: Principal,
+        query: str,
+        *,
+        sources: Sequence[str],
+        as_of: datetime,
+        document_ids: Sequence[str] = (),
+        history: Sequence[HistoryTurn] = (),
+        limit: int = 8,
+    ) -> Retrieved:
+        """`sources` empty = nothing. `history` is the client's and untrusted: it only moves scores."""
+        search, seq = await self._newest(principal.tenant)
+        scope = await self._store.scope(
+            principal.tenant, principal.terms, frozenset(sources), as_of, frozenset(document_ids)
+        )
+        questions = self._questions(query, history)
+        vectors, reason = await self._embed([text for _, text in questions])
+        language = question_language(query)
+        ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language)
+        passages, dropped = await self._permitted(ordered, scope, limit)
+        found = [*passages, *await self._neighbours(passages, scope)] if passages else []
+        features = _features(ordered, [int(p.passage_id) for p in passages])
+        return Retrieved(tuple(found), seq, as_of, language, vectors is None, reason, dropped, features)
+
+    async def warm_up(self, tenant: str) -> None:
+        """Open and bring up to date before the first question."""
+        await self._newest(tenant)
+
+    # -- freshness --------------------------------------------------------------------------------------------
+    async def _newest(self, tenant: str) -> tuple[PassageSearch, int]:
+        """A view of the index that lacks nothing committed before this call, and its mutation number."""
+        index = await asyncio.to_thread(self._indexes, tenant)
+        target = await self._store.last_seq()
+        if index.owner:
+            if index.applied_seq < target:
+                async with self._catching_up.setdefault(tenant, asyncio.Lock()):
+                    await catch_up(self._store, index, tenant)
+            return index, index.applied_seq
+        await asyncio.to_thread(index.refresh)
+        if index.applied_seq >= target:
+            return index, index.applied_seq
+        return await self._with_tail(index, tenant, target), target
+
+    async def _with_tail(self, index: PassageIndex, tenant: str, target: int) -> PassageSearch:
+        key = (index.applied_seq, target)
+        known = self._tails.get(tenant)
+        if known is not None and known[0] == key:
+            return known[1]
+        limit = self._settings.max_tail_rows
+        rows = await self._store.changes(tenant, index.applied_seq, limit)
+        if len(rows) >= limit:
+            raise StorageError(
+                "the passage index is too far behind the database",
+                code="index_behind",
+                hint="Start or check the process that owns the index (`countersign serve` or `countersign worker`).",
+            )
+        view = index.with_tail(rows)
+        self._tails[tenant] = (key, view)
+        return view
+
+    # -- searching --------------------------------------------------------------------------------------------
+    def _questions(self, query: str, history: Sequence[HistoryTurn]) -> list[tuple[float, str]]:
+        """Weight and text of each search: the question alone, and after the person's earlier ones."""
+        asked = [turn.content for turn in history if turn.role == "user" and turn.content.strip()]
+        earlier = asked[-self._settings.history_turns :] if self._settings.history_turns else []
+        if not earlier:
+            return [(1.0, query)]
+        weight = self._settings.history_weight
+        return [(1.0 - weight, query), (weight, "\n".join([*earlier, query]))]
+
+    async def _embed(self, texts: Sequence[str]) -> tuple[list[Vector] | None, str]:
+        if self._embedder is None:
+            return None, "no_embedder"
+        try:
+            return [await self._embedder.embed_query(text) for text in texts], ""
+        except ProviderError as error:
+            return None, error.code
+
+    def _search(
+        self,
+        search: PassageSearch,
+        questions: Sequence[tuple[float, str]],
+        vectors: Sequence[Vector] | None,
+        scope: Scope,
+        language: Language,
+    ) -> list[Candidate]:
+        """CPU-bound: runs on a thread."""
+        if not scope.rights_ids or not scope.sources:
+            return []
+        orders: list[tuple[float, list[Candidate]]] = []
+        for place, (weight, text) in enumerate(questions):
+            vector = vectors[place] if vectors is not None else None
+            hits = legs(search, text, vector, scope, language, self._settings)
+            orders.append((weight, fuse(hits, language, self._settings.weights, self._settings.candidates)))
+        return orders[0][1] if len(orders) == 1 else mix(orders)
+
+    # -- the database's last word -----------------------------------------------------------------------------
+    async def _permitted(
+        self, ordered: Sequence[Candidate], scope: Scope, limit: int
+    ) -> tuple[list[Passage], int]:
+        """The first `limit` candidates that the database admits now; what it denies is replaced by what comes next."""
+        passages: list[Passage] = []
+        dropped, start, page = 0, 0, 2 * limit
+        while len(passages) < limit and start < len(ordered):
+            batch = ordered[start : start + page]
+            start += len(batch)
+            allowed = await self._store.permitted([c.passage_id for c in batch], scope)
+            dropped += len(batch) - len(allowed)
+            passages += [_scored(allowed[c.passage_id], c) for c in batch if c.passage_id in allowed]
+        return passages[:limit], dropped
+
+    async def _neighbours(self, passages: Sequence[Passage], scope: Scope) -> list[Passage]:
+        """Passages next to the best ones, best first, that are not among them, within the bounds of the settings."""
+        room, chars = self._settings.neighbours, self._settings.neighbour_max_chars
+        known = {p.passage_id for p in passages}
+        joined: list[Passage] = []
+        for passage in passages[:room]:
+            for near in await self._store.neighbours(passage, scope, 1):
+                if len(joined) < room and near.passage_id not in known and len(near.text) <= chars:
+                    known.add(near.passage_id)
+                    chars -= len(near.text)
+                    joined.append(replace(near, score=passage.score / 2, features={"neighbour": 1.0}))
+        return joined
+
+
+def legs(
+    search: PassageSearch,
+    text: str,
+    vector: Vector | None,
+    scope: Scope,
+    language: Language,
+    settings: RetrievalSettings,
+) -> list[Hit]:
+    """Every leg's hits for one question; what the text legs found is scored by the dense leg too."""
+    hits = search.search_text(text, scope, settings.candidates)
+    if vector is None:
+        return hits
+    lexical = list(dict.fromkeys(hit.passage_id for hit in hits))
+    mean = settings.query_means.get(language)
+    return hits + search.search_vector(vector, scope, settings.candidates, also=lexical, query_mean=mean)
+
+
+def _scored(passage: Passage, candidate: Candidate) -> Passage:
+    features = {
+        "dense": candidate.dense,
+        "lexical": candidate.lexical,
+        "cosine": candidate.cosine,
+        "words_bm25": candidate.words_bm25,
+        "grams_bm25": candidate.grams_bm25,
+    }
+    return replace(passage, score=candidate.score, features=features)
+
+
+def _features(ordered: Sequence[Candidate], shown: Sequence[int]) -> dict[str, float]:
+    """What confidence may look at: the top of each leg, its lead, and whether the legs agree."""
+    visible = [c for c in ordered if c.passage_id in set(shown)]
+    if not visible:
+        return {"found": 0.0}
+    by_cosine = sorted((c.cosine for c in visible), reverse=True)
+    by_grams = sorted((c.grams_bm25 for c in visible), reverse=True)
+    dense_top = {c.passage_id for c in sorted(visible, key=lambda c: -c.dense)[:5]}
+    lexical_top = {c.passage_id for c in sorted(visible, key=lambda c: -c.lexical)[:5] if c.lexical > 0}
+    return {
+        "found": float(len(visible)),
+        "top_score": visible[0].score,
+        "score_margin": visible[0].score - visible[1].score if len(visible) > 1 else visible[0].score,
+        "top_cosine": by_cosine[0],
+        "cosine_margin": by_cosine[0] - by_cosine[1] if len(by_cosine) > 1 else 0.0,
+        "top_grams_bm25": by_grams[0],
+        "top_words_bm25": max(c.words_bm25 for c in visible),
+        "leg_agreement": len(dense_top & lexical_top) / len(dense_top),
+    }

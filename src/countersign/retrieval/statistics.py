@@ -1,0 +1,66 @@
+"""What the dense scores of each language look like, so that passages of different languages can be compared.
+
+An encoder such as multilingual-e5 puts every language in its own narrow cone: an unrelated passage in the question's
+language outranks the right one in another. Mean and covariance of a language's own passage vectors give, for any
+question, the mean and spread of its scores over that language in closed form, and so a z-score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countersign.domain.documents import Language
+
+SAMPLE = 2048
+"""Passages of a language that its statistics are estimated from."""
+
+_PRIOR = 40.0
+"""A language with few passages leans on all passages, as if it had this many more that look like all."""
+
+_MIN_STD = 1e-4
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageStatistics:
+    """`means` has shape (languages, dimension), `covariances` (languages, dimension, dimension)."""
+
+    languages: tuple[Language, ...]
+    counts: tuple[int, ...]
+    means: Floats
+    covariances: Floats
+
+    def count(self, language: Language) -> int:
+        return dict(zip(self.languages, self.counts, strict=True)).get(language, 0)
+
+    def spread(self, vector: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of `vector`'s cosine over each language, each of shape (languages,)."""
+        mean = self.means @ vector
+        variance = np.einsum("i,lij,j->l", vector, self.covariances, vector, optimize=True)
+        return mean.astype(np.float32), np.sqrt(np.maximum(variance, _MIN_STD**2)).astype(np.float32)
+
+
+def estimate(samples: Mapping[Language, Floats], counts: Mapping[Language, int]) -> LanguageStatistics | None:
+    """From a sample of each language's unit vectors, shape (n, dimension); None when there is no vector at all."""
+    languages = tuple(sorted(language for language, sample in samples.items() if len(sample)))
+    if not languages:
+        return None
+    pooled = np.concatenate([samples[language] for language in languages]).astype(np.float64)
+    prior_mean, prior_second = pooled.mean(axis=0), pooled.T @ pooled / len(pooled)
+    means: list[Floats] = []
+    covariances: list[Floats] = []
+    for language in languages:
+        sample = samples[language].astype(np.float64)
+        share = len(sample) / (len(sample) + _PRIOR)
+        mean = share * sample.mean(axis=0) + (1 - share) * prior_mean
+        second = share * (sample.T @ sample) / len(sample) + (1 - share) * prior_second
+        means.append(mean.astype(np.float32))
+        covariances.append((second - np.outer(mean, mean)).astype(np.float32))
+    return LanguageStatistics(
+        languages, tuple(counts[language] for language in languages), np.stack(means), np.stack(covariances)
+    )

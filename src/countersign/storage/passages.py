@@ -1,0 +1,237 @@
+"""The authority on passages: what a person may search, what changed, and the last word on every hit. SQLite and Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, and_, func, or_, select
+
+from countersign.domain.clock import from_iso, iso
+from countersign.domain.documents import DocumentStatus, Passage
+from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Vector
+from countersign.storage.database import Database, last_seq
+from countersign.storage.tables import document, embedding, passage, rights, rights_term
+
+_BATCH = 500
+"""Values in one IN list."""
+
+_SILENT = (DocumentStatus.QUARANTINED.value, DocumentStatus.DELETED.value)
+"""States in which a document answers nobody, whatever its passages say."""
+
+
+class SqlPassageStore:
+    """Implements `retrieval.seams.PassageStore`. `embedding_model` None = no vectors are read."""
+
+    def __init__(self, database: Database, embedding_model: str | None) -> None:
+        self._database = database
+        self._model = embedding_model
+
+    async def scope(
+        self,
+        tenant: str,
+        terms: frozenset[str],
+        sources: frozenset[str],
+        as_of: datetime,
+        document_ids: frozenset[str] = frozenset(),
+    ) -> Scope:
+        """A right set is satisfied when each of its clauses holds at least one of `terms`; one without clauses never is."""
+        ids = await self._database.read(satisfied_rights, tenant, terms)
+        return Scope(tenant, ids, sources, as_of, document_ids)
+
+    async def last_seq(self) -> int:
+        return await self._database.read(last_seq)
+
+    async def changes(self, tenant: str, after_seq: int, limit: int) -> list[IndexRow]:
+        return await self._database.read(changed_rows, tenant, after_seq, limit, self._model)
+
+    async def live_ids(self, tenant: str) -> set[int]:
+        return await self._database.read(live_ids, tenant)
+
+    async def permitted(self, passage_ids: Iterable[int], scope: Scope) -> dict[int, Passage]:
+        return await self._database.read(permitted_passages, list(passage_ids), scope)
+
+    async def neighbours(self, near: Passage, scope: Scope, reach: int) -> list[Passage]:
+        return await self._database.read(neighbouring_passages, near, scope, reach)
+
+
+def satisfied_rights(connection: Connection, tenant: str, terms: frozenset[str]) -> frozenset[int]:
+    if not terms:
+        return frozenset()
+    statement = (
+        select(rights.c.id)
+        .join(rights_term, rights_term.c.rights_id == rights.c.id)
+        .where(rights.c.tenant == tenant, rights.c.clause_count > 0, rights_term.c.term.in_(sorted(terms)))
+        .group_by(rights.c.id, rights.c.clause_count)
+        .having(func.count(rights_term.c.clause.distinct()) == rights.c.clause_count)
+    )
+    return frozenset(int(value) for value in connection.execute(statement).scalars())
+
+
+def changed_rows(
+    connection: Connection, tenant: str, after_seq: int, limit: int, model: str | None
+) -> list[IndexRow]:
+    order = (passage.c.seq, passage.c.id)
+    statement = _index_rows(model).where(passage.c.tenant == tenant).order_by(*order)
+    rows = list(connection.execute(statement.where(passage.c.seq > after_seq).limit(limit)).mappings())
+    if len(rows) == limit:  # the rest of the last mutation, so that the caller may call it applied
+        seq, last = rows[-1]["seq"], rows[-1]["id"]
+        rows += connection.execute(statement.where(passage.c.seq == seq, passage.c.id > last)).mappings()
+    return [_index_row(row) for row in rows]
+
+
+def _index_rows(model: str | None) -> Select[Any]:
+    columns = [
+        passage.c.id,
+        passage.c.document_id,
+        passage.c.source,
+        passage.c.rights_id,
+        passage.c.language,
+        passage.c.valid_from,
+        passage.c.valid_to,
+        passage.c.live,
+        passage.c.seq,
+        passage.c.index_text,
+    ]
+    if model is None:
+        return select(*columns)
+    same_text = and_(embedding.c.text_hash == passage.c.text_hash, embedding.c.model == model)
+    return select(*columns, embedding.c.vector).join_from(passage, embedding, same_text, isouter=True)
+
+
+def _index_row(data: RowMapping) -> IndexRow:
+    return IndexRow(
+        passage_id=data["id"],
+        document_id=data["document_id"],
+        source=data["source"],
+        rights_id=data["rights_id"],
+        language=data["language"],
+        valid_from_day=_day(data["valid_from"], ALWAYS_FROM_DAY, round_up=False),
+        valid_to_day=_day(data["valid_to"], ALWAYS_TO_DAY, round_up=True),
+        live=bool(data["live"]),
+        seq=data["seq"],
+        text=data["index_text"] if data["live"] else "",
+        vector=_vector(data.get("vector")),
+    )
+
+
+def _vector(stored: bytes | None) -> Vector | None:
+    return None if stored is None else np.frombuffer(stored, "<f4").astype(np.float32, copy=False)
+
+
+def _day(stored: str | None, when_open: int, *, round_up: bool) -> int:
+    """Days since 1970; rounded so that the index admits a little too much, never too little."""
+    if stored is None:
+        return when_open
+    seconds = from_iso(stored).timestamp()
+    return int(-(-seconds // 86_400) if round_up else seconds // 86_400)
+
+
+def live_ids(connection: Connection, tenant: str) -> set[int]:
+    found = connection.execute(
+        select(passage.c.id).where(passage.c.tenant == tenant, passage.c.live.is_(True))
+    )
+    return set(found.scalars())
+
+
+_SHOWN: Select[*tuple[Any, ...]] = select(
+    passage.c.id.label("passage_id"),
+    passage.c.document_id,
+    passage.c.version,
+    passage.c.ordinal,
+    passage.c.tenant,
+    passage.c.source,
+    passage.c.language,
+    passage.c.text,
+    passage.c.page,
+    passage.c.page_to,
+    passage.c.boxes,
+    passage.c.heading_path,
+    passage.c.sheet,
+    passage.c.is_table,
+    passage.c.ocr_confidence,
+    document.c.external_id,
+    document.c.title,
+    document.c.residency,
+    document.c.classification,
+    document.c.modified,
+    document.c.synced,
+    document.c.valid_from,
+    document.c.valid_to,
+    document.c.rights_id,
+).join_from(passage, document, document.c.id == passage.c.document_id)
+
+
+def permitted_passages(
+    connection: Connection, passage_ids: Sequence[int], scope: Scope
+) -> dict[int, Passage]:
+    found: dict[int, Passage] = {}
+    for start in range(0, len(passage_ids), _BATCH):
+        wanted = passage.c.id.in_(passage_ids[start : start + _BATCH])
+        rows = connection.execute(_SHOWN.where(wanted, *_in_force(scope)))
+        found |= {row.passage_id: _passage(row) for row in rows if row.rights_id in scope.rights_ids}
+    return found
+
+
+def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, reach: int) -> list[Passage]:
+    """A document's rights are those of all its passages, and are checked again here all the same."""
+    statement = _SHOWN.where(
+        passage.c.document_id == near.document_id,
+        passage.c.version == near.version,
+        passage.c.ordinal.between(near.ordinal - reach, near.ordinal + reach),
+        passage.c.ordinal != near.ordinal,
+        *_in_force(scope),
+    ).order_by(passage.c.ordinal)
+    return [_passage(row) for row in connection.execute(statement) if row.rights_id in scope.rights_ids]
+
+
+def _in_force(scope: Scope) -> list[ColumnElement[bool]]:
+    """Everything but rights: the document's own state now, at the moment that the question speaks of."""
+    at = iso(scope.as_of)
+    conditions: list[ColumnElement[bool]] = [
+        document.c.tenant == scope.tenant,
+        document.c.source.in_(sorted(scope.sources)),
+        document.c.deleted.is_(None),
+        document.c.status.not_in(_SILENT),
+        passage.c.live.is_(True),
+        or_(document.c.valid_from.is_(None), document.c.valid_from <= at),
+        or_(document.c.valid_to.is_(None), document.c.valid_to > at),
+        or_(document.c.superseded_at.is_(None), document.c.superseded_at > at),
+    ]
+    if scope.document_ids:
+        conditions.append(document.c.id.in_(sorted(scope.document_ids)))
+    return conditions
+
+
+def _passage(row: Row[*tuple[Any, ...]]) -> Passage:
+    return Passage(
+        passage_id=str(row.passage_id),
+        document_id=row.document_id,
+        version=row.version,
+        external_id=row.external_id,
+        source=row.source,
+        tenant=row.tenant,
+        title=row.title,
+        text=row.text,
+        ordinal=row.ordinal,
+        language=row.language,
+        page=row.page,
+        page_to=row.page_to,
+        boxes=tuple((int(page), tuple(box)) for page, box in row.boxes),  # type: ignore[misc]
+        heading_path=tuple(row.heading_path),
+        sheet=row.sheet,
+        residency=row.residency,
+        classification=row.classification,
+        modified=_moment(row.modified),
+        synced=_moment(row.synced),
+        valid_from=_moment(row.valid_from),
+        valid_to=_moment(row.valid_to),
+        is_table=bool(row.is_table),
+        ocr_confidence=row.ocr_confidence,
+    )
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return from_iso(stored) if stored else None
