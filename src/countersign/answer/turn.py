@@ -65,10 +65,13 @@ class Turn:
     data_as_of: datetime | None = None
     composed: Composed | None = None
     canary: str = ""
+    datamark: str = ""
     draft: str = ""
     served: Served | None = None
     claims: tuple[Claim, ...] = ()
     citations: tuple[Citation, ...] = ()
+    cited: tuple[Passage, ...] = ()
+    """The passage of each citation, in the order of their numbers."""
     conflicts: tuple[ConflictNote, ...] = ()
     confidence: Confidence | None = None
     warnings: tuple[str, ...] = ()

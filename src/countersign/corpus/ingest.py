@@ -106,7 +106,7 @@ class Intake:
     async def receive(
         self, document: SourceDocument, content: bytes, *, actor: str, parent_id: str = ""
     ) -> Received:
-        blob = await self._blobs.put(content)
+        blob = await self._blobs.put(content, document.tenant)
         return await self._store.receive(
             document,
             sha=sha256(content).hexdigest(),

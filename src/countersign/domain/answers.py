@@ -27,6 +27,7 @@ class RefusalReason(StrEnum):
     OUTPUT_BLOCKED = "output_blocked"
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_MODEL_ALLOWED = "no_model_allowed"
+    MODEL_UNAVAILABLE = "model_unavailable"
     REJECTED_BY_REVIEWER = "rejected_by_reviewer"
 
 

@@ -169,6 +169,9 @@ class Assistant:
     refuse_when: RefuseRules = RefuseRules()
     budget: BudgetRules = BudgetRules()
     allowed_link_hosts: tuple[str, ...] = ()
+    personal_visible_to: tuple[str, ...] = ()
+    """Groups that see personal data in answers and quotes; everyone else sees a token in its place."""
+    max_output_tokens: int = 1024
     passages: int = 8
     """How many passages a question may put before the model."""
 

@@ -1,0 +1,247 @@
+"""The steps of the straight line. Each one does its part, notes what happened as one event, and hands on the turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from countersign.access.principal import Principal
+from countersign.answer.citations import bind
+from countersign.answer.compose import compose
+from countersign.answer.confidence import judge_confidence
+from countersign.answer.conflicts import find_conflicts
+from countersign.answer.decide import decide
+from countersign.answer.generate import generate_text
+from countersign.answer.language import answer_language
+from countersign.answer.line import Line
+from countersign.answer.turn import Turn
+from countersign.answer.verify import verify
+from countersign.domain.answers import Question, RefusalReason
+from countersign.domain.documents import Passage
+from countersign.domain.errors import NotFound, UsageError
+from countersign.domain.events import EventKind
+from countersign.guard.findings import GuardFinding
+from countersign.guard.passages import fence, fence_question, new_datamark, new_marker
+from countersign.guard.prompt import check_prompt, new_canary
+
+_DOCUMENT_PASSAGES = 40
+"""How many passages of one document a summary may rest on."""
+
+
+def begin(line: Line, principal: Principal, question: Question, answer_id: str, request_id: str) -> Turn:
+    """Pick the assistant and its release. Raises `NotFound` and `UsageError`."""
+    assistant = line.assistants.get(question.assistant)
+    if assistant is None or (assistant.tenants and principal.tenant not in assistant.tenants):
+        raise NotFound("there is no such assistant", code="assistant_not_found")
+    if question.task not in assistant.tasks:
+        raise UsageError(
+            f"this assistant does not {question.task}",
+            code="task_not_offered",
+            hint=f"It offers: {', '.join(assistant.tasks)}.",
+        )
+    if question.task == "summarise" and len(question.document_ids) != 1:
+        raise UsageError(
+            "a summary needs exactly one document", code="document_missing", hint="Give one document id."
+        )
+    now = line.clock.now()
+    language = answer_language(question.text, asked_for=question.language, languages=assistant.languages)
+    turn = Turn(
+        answer_id=answer_id,
+        question=question,
+        principal=principal,
+        assistant=assistant,
+        release=line.releases[assistant.name],
+        started=now,
+        as_of=question.as_of or now,
+        language=language,
+        request_id=request_id,
+    )
+    facts = {
+        "assistant": assistant.name,
+        "task": question.task,
+        "release": turn.release,
+        "language": language,
+        "impersonated_by": principal.impersonated_by,
+    }
+    return turn.noting(EventKind.ANSWER_ASKED, facts, now, question=question.text)
+
+
+async def guard_question(line: Line, turn: Turn) -> Turn:
+    started = time.perf_counter()
+    guarded = line.guard.question(turn.question.text)
+    history = line.guard.history(turn.question.history)
+    findings = (*guarded.findings, *history.findings)
+    facts = {"findings": _codes(findings), "blocked": guarded.blocked_reason, "duration_ms": _ms(started)}
+    turn = turn.noting(EventKind.ANSWER_QUESTION_GUARDED, facts, line.clock.now())
+    if guarded.blocked_reason:
+        return turn.refused(RefusalReason.QUESTION_BLOCKED, guarded.blocked_reason)
+    return replace(turn, asked=guarded.text, history=history.turns)
+
+
+async def retrieve(line: Line, turn: Turn) -> Turn:
+    started = time.perf_counter()
+    whole = turn.question.task == "summarise"
+    found = await line.retriever.retrieve(
+        turn.principal,
+        turn.asked,
+        sources=turn.assistant.sources,
+        as_of=turn.as_of,
+        document_ids=turn.question.document_ids,
+        history=turn.history,
+        limit=_DOCUMENT_PASSAGES if whole else turn.assistant.passages,
+    )
+    passages = _in_document_order(found.passages) if whole else found.passages
+    facts = {
+        "passages": [p.passage_id for p in passages],
+        "documents": sorted({p.document_id for p in passages}),
+        "denied": found.dropped,
+        "lexical_only": found.lexical_only,
+        "applied_seq": found.applied_seq,
+        "duration_ms": _ms(started),
+    }
+    turn = turn.noting(EventKind.ANSWER_RETRIEVED, facts, line.clock.now())
+    warnings = ("lexical_only",) if found.lexical_only and line.embedder is not None else ()
+    if not passages:
+        return turn.refused(RefusalReason.NO_EVIDENCE)
+    confirmed = [p.synced for p in passages if p.synced is not None]
+    return replace(
+        turn,
+        passages=passages,
+        retrieval_features=dict(found.features),
+        data_as_of=min(confirmed, default=None),
+        warnings=(*turn.warnings, *warnings),
+    )
+
+
+async def guard_passages(line: Line, turn: Turn) -> Turn:
+    started = time.perf_counter()
+    guarded = line.guard.passages(turn.passages)
+    facts = {
+        "findings": _codes(guarded.findings),
+        "dropped": list(guarded.dropped),
+        "duration_ms": _ms(started),
+    }
+    turn = replace(turn, passages=guarded.passages).noting(
+        EventKind.ANSWER_PASSAGES_GUARDED, facts, line.clock.now()
+    )
+    return turn if guarded.passages else turn.refused(RefusalReason.NO_EVIDENCE)
+
+
+async def compose_prompt(line: Line, turn: Turn) -> Turn:
+    texts = [p.text for p in turn.passages]
+    marker = new_marker([turn.asked, *texts, *(h.content for h in turn.history)])
+    mark = new_datamark([turn.asked, *texts])
+    canary = new_canary()
+    composed = compose(
+        turn.asked,
+        turn.passages,
+        task=turn.question.task,
+        language=turn.language,
+        history=turn.history,
+        marker=marker,
+        datamark_char=mark,
+        canary=canary.line,
+        fence=fence,
+        fence_question=fence_question,
+    )
+    user = [message.content for message in composed.messages if message.role != "system"]
+    verdict = check_prompt(system=composed.system_prompt, user=user, canary=canary, marker=marker)
+    if verdict.blocked_reason:
+        return turn.refused(RefusalReason.QUESTION_BLOCKED, verdict.blocked_reason)
+    return replace(turn, composed=composed, canary=canary.value, datamark=mark)
+
+
+async def generate(line: Line, turn: Turn) -> Turn:
+    """What was asked is on record before anything leaves for a model."""
+    await line.answers.append(turn.events)
+    return await generate_text(line, replace(turn, events=()))
+
+
+async def guard_output(line: Line, turn: Turn) -> Turn:
+    started = time.perf_counter()
+    composed = turn.composed
+    filtering = line.guard.output_filter(
+        canary=turn.canary,
+        system_prompt=composed.system_prompt if composed else "",
+        allowed_hosts=frozenset(turn.assistant.allowed_link_hosts),
+        may_see_personal=sees_personal(turn),
+        tenant_key=line.tenant_keys(turn.principal.tenant),
+    )
+    result = filtering.filter_whole(turn.draft)
+    facts = {"findings": _codes(result.findings), "blocked": result.blocked, "duration_ms": _ms(started)}
+    turn = turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
+    if result.blocked:
+        return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, result.blocked)
+    return replace(turn, draft=result.text)
+
+
+async def bind_citations(line: Line, turn: Turn) -> Turn:
+    bound = bind(turn.draft, turn.passages)
+    warnings = ("invented_citation",) if bound.dropped else ()
+    return replace(
+        turn,
+        draft=bound.text,
+        claims=bound.claims,
+        citations=bound.citations,
+        cited=bound.cited,
+        warnings=(*turn.warnings, *warnings),
+    )
+
+
+async def verify_claims(line: Line, turn: Turn) -> Turn:
+    started = time.perf_counter()
+    claims = await verify(turn.claims, turn.cited, turn.language, line.embedder)
+    conflicts = find_conflicts(turn.passages, turn.citations, turn.asked)
+    facts = {
+        "claims": len(claims),
+        "unsupported": sum(not claim.supported for claim in claims),
+        "conflicts": len(conflicts),
+        "duration_ms": _ms(started),
+    }
+    turn = turn.noting(EventKind.ANSWER_VERIFIED, facts, line.clock.now())
+    return replace(turn, claims=claims, conflicts=conflicts)
+
+
+async def judge(line: Line, turn: Turn) -> Turn:
+    """Confidence from recorded features, then the assistant's rules: deliver, hold or refuse."""
+    confidence = judge_confidence(
+        question=turn.asked,
+        passages=turn.passages,
+        claims=turn.claims,
+        citations=turn.citations,
+        conflicts=turn.conflicts,
+        retrieval=turn.retrieval_features,
+        language=turn.language,
+        now=turn.started,
+    )
+    decision = decide(
+        turn.assistant,
+        claims=turn.claims,
+        confidence=confidence,
+        conflicts=turn.conflicts,
+        passages=turn.passages,
+        data_age=turn.data_age,
+        degraded_because=turn.served.degraded_because if turn.served else "",
+    )
+    return replace(turn, confidence=confidence, decision=decision)
+
+
+def sees_personal(turn: Turn) -> bool:
+    """Personal data is shown to the groups that the assistant names; to nobody when it names none."""
+    return bool(turn.principal.groups & set(turn.assistant.personal_visible_to))
+
+
+def _in_document_order(passages: Sequence[Passage]) -> tuple[Passage, ...]:
+    return tuple(sorted(passages, key=lambda p: (p.document_id, p.ordinal)))
+
+
+def _codes(findings: Sequence[GuardFinding]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.code] = counts.get(finding.code, 0) + finding.count
+    return counts
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
