@@ -40,13 +40,6 @@ def parse_term(text: str) -> str | None:
     return f"group:{text}" if valid_name(text) else None
 
 
-def parse_canonical(canonical: str) -> Rights:
-    """The rights that `Rights.canonical()` wrote."""
-    if not canonical:
-        return Rights()
-    return Rights(tuple(frozenset(clause.split(",")) for clause in canonical.split(";")))
-
-
 def satisfies(rights: Rights, terms: AbstractSet[str]) -> bool:
     """The meaning of rights in one line: some clause, and every clause shares a term with the person."""
     return not rights.nobody and all(clause & terms for clause in rights.clauses)

@@ -1,0 +1,58 @@
+"""Authentication as the doors use it: a key or a session in, a principal out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from countersign.access.keys import ServerKey
+from countersign.access.principal import Principal
+from countersign.access.sign_in import NewSession, Session
+from countersign.domain.clock import Clock
+from countersign.domain.errors import NotAuthenticated
+from countersign.storage import keys, people, sessions
+from countersign.storage.database import Database
+
+
+class SqlAccess:
+    """Also the `SignInStore` of `access.sign_in.SignIn`. Nothing is cached: a revocation acts on the next request."""
+
+    def __init__(
+        self,
+        database: Database,
+        server_key: ServerKey,
+        clock: Clock,
+        session_lifetime: timedelta = sessions.SESSION_LIFETIME,
+    ) -> None:
+        self._database = database
+        self._server_key = server_key
+        self._clock = clock
+        self._session_lifetime = session_lifetime
+
+    async def authenticate(self, token: str) -> Principal:
+        """Raises `NotAuthenticated`, the same for every reason."""
+        return await self._database.read(keys.authenticate, self._server_key, token, self._clock.now())
+
+    async def session(self, token: str) -> Session:
+        """Raises `NotAuthenticated` when nobody is signed in with this cookie."""
+        found = await self._database.read(sessions.find_session, self._server_key, token, self._clock.now())
+        if found is None:
+            raise NotAuthenticated("nobody is signed in", hint="Sign in first.")
+        return found
+
+    async def sign_out(self, token: str) -> None:
+        await self._database.write(sessions.close_session, self._server_key, token)
+
+    # -- SignInStore --------------------------------------------------------------------------------------------
+    async def password_hash(self, name: str) -> str | None:
+        return await self._database.read(people.password_hash_of, name)
+
+    async def by_key(self, token: str) -> Principal | None:
+        try:
+            return await self.authenticate(token)
+        except NotAuthenticated:
+            return None
+
+    async def open_session(self, name: str) -> NewSession | None:
+        return await self._database.write(
+            sessions.open_session, self._server_key, name, self._clock.now(), self._session_lifetime
+        )
