@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 GroupBy = Literal["assistant", "model", "user", "day"]
-PersonalState = Literal["none", "kept", "erased"]
+PersonalState = Literal["none", "kept", "erased", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,51 @@
+"""Whether the house can answer, and what it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from countersign.domain.errors import StorageError
+from countersign.domain.jobs import Jobs
+from countersign.domain.workspace import Workspace
+from countersign.storage.database import Database, last_seq
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`lacks` is what prevents answering, `degraded` what makes answers poorer; both in words for an operator."""
+
+    lacks: tuple[str, ...]
+    degraded: tuple[str, ...]
+    jobs_pending: int
+    owner: bool
+
+    @property
+    def ready(self) -> bool:
+        return not self.lacks
+
+
+class Health:
+    def __init__(
+        self, database: Database, jobs: Jobs, workspace: Workspace, embedder_missing: str, is_owner: bool
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._workspace = workspace
+        self._embedder_missing = embedder_missing
+        self._is_owner = is_owner
+        self.warm = False
+
+    async def ready(self) -> Readiness:
+        lacks: list[str] = []
+        pending = 0
+        try:
+            await self._database.read(last_seq)
+            pending = await self._jobs.pending()
+        except StorageError as error:
+            lacks.append(f"database: {error.message}")
+        if not self._workspace.assistants:
+            lacks.append("no assistant is configured")
+        degraded = [f"vectors: {self._embedder_missing}"] if self._embedder_missing else []
+        if self._is_owner and not self.warm:
+            degraded.append("the index and the embedding model are still warming up")
+        return Readiness(tuple(lacks), tuple(degraded), pending, self._is_owner)

@@ -1,0 +1,292 @@
+"""The house: every adapter chosen and joined, once, for one workspace. The only place that knows all the rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countersign.answer.line import Line
+from countersign.app.asking import Asking
+from countersign.app.desk import Desk
+from countersign.app.erasing import Erasing
+from countersign.app.health import Health
+from countersign.app.ledger import Ledger
+from countersign.app.library import ERASE_JOB, Library
+from countersign.app.owner import WorkspaceLock
+from countersign.app.people import People
+from countersign.app.releases import register_releases
+from countersign.app.sync import Sync, SyncReport, SyncWatch
+from countersign.app.worker import Worker
+from countersign.corpus.blobs import Blobs
+from countersign.corpus.chunk import StructureChunker
+from countersign.corpus.ingest import Ingestion, Intake
+from countersign.corpus.seams import Chunker, Embedder, Parser
+from countersign.corpus.service import SandboxedParser
+from countersign.domain.clock import Clock, SystemClock
+from countersign.domain.errors import NotFound, UsageError
+from countersign.domain.jobs import Job
+from countersign.domain.workspace import Workspace
+from countersign.gateway.budget import Budget
+from countersign.gateway.build import build_rung
+from countersign.gateway.http import HttpClient
+from countersign.gateway.ladder import Ladder
+from countersign.gateway.residency import allowed_regions, may_go
+from countersign.guard.pipeline import Guard
+from countersign.record.keys import load_public_key, load_signer
+from countersign.retrieval.retrieve import Retriever
+from countersign.sources.connector import SourceConnector
+from countersign.sources.files import FilesConnector
+from countersign.storage.answers import SqlAnswerStore
+from countersign.storage.blobs import open_blobs
+from countersign.storage.budgets import SqlBudgets
+from countersign.storage.checkpoints import Checkpointer
+from countersign.storage.database import Database
+from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
+from countersign.storage.jobs import SqlJobs
+from countersign.storage.migrate import upgrade
+from countersign.storage.passage_index import PassageIndexes
+from countersign.storage.passages import SqlPassageStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class House:
+    """An open workspace. Doors use the services; `close()` ends everything that `open_house` began."""
+
+    workspace: Workspace
+    database: Database
+    blobs: Blobs
+    jobs: SqlJobs
+    people: People
+    library: Library
+    desk: Desk
+    asking: Asking
+    ledger: Ledger
+    health: Health
+    worker: Worker
+    parser: Parser
+    chunker: Chunker
+    embedder: Embedder | None
+    retriever: Retriever
+    indexes: PassageIndexes
+    checkpointer: Checkpointer
+    erasing: Erasing
+    clock: Clock
+    is_owner: bool
+    _sync: Sync
+    _http: HttpClient
+    _budget: Budget
+    _budgets: SqlBudgets
+    _lock: WorkspaceLock
+    _background: list[asyncio.Task[None]]
+
+    async def start(self) -> None:
+        """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
+        if not self.is_owner:
+            return
+        await self._budgets.settle_stale()
+        self._run(self.worker.run(), "worker")
+        self._run(self.checkpointer.run(), "checkpointer")
+        self._run(self._warm_up(), "warm-up")
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._background.append(asyncio.create_task(work, name=name))
+
+    async def _warm_up(self) -> None:
+        for tenant in self.workspace.tenants:
+            await self.retriever.warm_up(tenant)
+        if self.embedder is not None:
+            await self.embedder.embed_query("warm up")
+        self.health.warm = True
+
+    async def sync(self, source: str, watch: SyncWatch) -> SyncReport:
+        """One pass over a configured source. Raises `NotFound`, `UsageError` (push), `SourceError`."""
+        settings = self.workspace.sources.get(source)
+        if settings is None:
+            raise NotFound(
+                f"there is no source {source!r}",
+                code="source_not_found",
+                hint=f"Known: {', '.join(sorted(self.workspace.sources))}.",
+            )
+        tenants = settings.tenants or self.workspace.tenants
+        return await self._sync.run(source, self.connector(source), tenants, watch)
+
+    def connector(self, source: str) -> SourceConnector:
+        settings = self.workspace.sources[source]
+        if settings.connector != "files":
+            raise UsageError(
+                f"source {source!r} is pushed to, not read",
+                code="source_not_readable",
+                hint="PUT documents to /api/documents instead.",
+            )
+        return FilesConnector(settings, self.workspace.root, self.workspace.tenants)
+
+    async def close(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self.is_owner and not self._background:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.checkpointer.sign()
+        await self._budget.close()
+        await self._http.close()
+        close = getattr(self.parser, "close", None)
+        if close is not None:
+            await close()
+        self.indexes.close()
+        self.database.close()
+        self._lock.release()
+
+
+async def open_house(
+    workspace: Workspace, *, model_cache: Path, owner: bool | None = None, clock: Clock | None = None
+) -> House:
+    """Join the house. `owner` True requires the workspace's lock (`Conflict`), None takes it when it is free, False
+    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces."""
+    clock = clock or SystemClock()
+    lock = WorkspaceLock(workspace.state)
+    if owner:
+        lock.require()
+    is_owner = bool(owner) or (owner is None and lock.try_acquire())
+    database = Database(workspace.database)
+    upgrade(database)
+    keys = workspace.state / "keys"
+    signer = load_signer(keys)
+    blobs = open_blobs(_below(workspace.storage, "blobs"))
+    jobs = SqlJobs(database, clock)
+    embedder, embedder_missing = choose_embedder(workspace, model_cache)
+    parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
+    chunker = StructureChunker(count_tokens=embedder.count_tokens if embedder else None)
+    documents = SqlDocumentStore(database)
+    intake = Intake(documents, blobs, clock)
+    ingestion = Ingestion(
+        documents, blobs, intake, parser, chunker, embedder, _may_embed(workspace, embedder), clock
+    )
+    passages = SqlPassageStore(database, embedder.model_id if embedder else None)
+    version = index_version(chunker, embedder)
+    indexes = PassageIndexes(
+        workspace.state / "index" / version,
+        embedder.dimension if embedder else None,
+        owner=is_owner,
+        settings=version,
+    )
+    retriever = Retriever(passages, indexes.of, embedder)
+    http = HttpClient()
+    await http.start()
+    budgets = SqlBudgets(database, clock)
+    budget = Budget(budgets)
+    server_key = (keys / "server.key").read_bytes()
+    guard = Guard()
+    line = Line(
+        clock=clock,
+        assistants=workspace.assistants,
+        ladders=_ladders(workspace, http, budget),
+        releases=await register_releases(database, workspace, chunker, embedder, parser, clock),
+        guard=guard,
+        retriever=retriever,
+        embedder=embedder,
+        answers=SqlAnswerStore(database),
+        residency=workspace.residency,
+        tenant_keys=lambda tenant: hmac.digest(server_key, b"pseudonyms/" + tenant.encode(), "sha256"),
+    )
+    erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
+    worker = Worker(
+        jobs,
+        {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle},
+        clock,
+        concurrency=workspace.parsing.workers,
+    )
+    return House(
+        workspace=workspace,
+        database=database,
+        blobs=blobs,
+        jobs=jobs,
+        people=People(database, keys, clock),
+        library=Library(
+            database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
+        ),
+        desk=Desk(database, blobs, parser, clock),
+        asking=Asking(line),
+        ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
+        health=Health(database, jobs, workspace, embedder_missing, is_owner),
+        worker=worker,
+        parser=parser,
+        chunker=chunker,
+        embedder=embedder,
+        retriever=retriever,
+        indexes=indexes,
+        checkpointer=Checkpointer(database, workspace.state / "checkpoints", signer, clock),
+        erasing=erasing,
+        clock=clock,
+        is_owner=is_owner,
+        _sync=Sync(documents, intake, clock, workspace.parsing.max_bytes, worker.wake),
+        _http=http,
+        _budget=budget,
+        _budgets=budgets,
+        _lock=lock,
+        _background=[],
+    )
+
+
+def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder | None, str]:
+    """The configured endpoint, the embedded model, or None with the reason why only words are searched."""
+    settings = workspace.embeddings
+    if settings is None:
+        return None, "embeddings are switched off in the workspace file"
+    from countersign.corpus.embedding import EmbeddedE5, EndpointEmbedder, available
+
+    if settings.base_url:
+        return EndpointEmbedder(settings), ""
+    missing = available()
+    if missing:
+        return None, missing
+    return EmbeddedE5(model_cache), ""
+
+
+def index_version(chunker: Chunker, embedder: Embedder | None) -> str:
+    """Names everything that the derived index was made with; another version is another folder."""
+    made_with = f"{chunker.settings_id}|{embedder.model_id if embedder else 'lexical'}"
+    return hashlib.sha256(made_with.encode()).hexdigest()[:16]
+
+
+def _ladders(workspace: Workspace, http: HttpClient, budget: Budget) -> Mapping[str, Ladder]:
+    rungs = {name: build_rung(settings, http) for name, settings in workspace.models.items()}
+    return {
+        assistant.name: Ladder(
+            [rungs[name] for name in assistant.models], home_region=workspace.region, budget=budget
+        )
+        for assistant in workspace.assistants.values()
+    }
+
+
+def _may_embed(workspace: Workspace, embedder: Embedder | None) -> Any:
+    remote = workspace.embeddings is not None and bool(workspace.embeddings.base_url)
+
+    def may_embed(residency: str) -> bool:
+        if embedder is None:
+            return False
+        if not remote:
+            return True
+        return may_go(embedder.region, allowed_regions([residency], workspace.residency), workspace.region)
+
+    return may_embed
+
+
+def _ingest_handler(ingestion: Ingestion) -> Any:
+    async def handle(job: Job) -> Mapping[str, object]:
+        document_id, _, version = job.subject.rpartition(":")
+        return await ingestion.run(document_id, int(version))
+
+    return handle
+
+
+def _below(storage: str, name: str) -> str:
+    return f"{storage.rstrip('/')}/{name}"
