@@ -128,11 +128,11 @@ class WireModel:
 
     def _done(self, request: ModelRequest, reader: Reader, meter: OutputMeter) -> Done:
         usage = reader.usage
-        if meter.cut or not usage.reported:
-            known = usage.input_tokens or sum(
-                estimate_tokens(message.content) for message in request.messages
-            )
-            usage = Usage(input_tokens=known, output_tokens=meter.tokens, reported=False)
+        # No prompt and no text costs nothing: a zero, said or not, is a count that is missing.
+        if meter.cut or not usage.input_tokens or (meter.tokens and not usage.output_tokens):
+            sent = usage.input_tokens or sum(estimate_tokens(message.content) for message in request.messages)
+            written = meter.tokens if meter.cut else usage.output_tokens or meter.tokens
+            usage = Usage(input_tokens=sent, output_tokens=written, reported=False)
         finish: FinishReason = "length" if meter.cut else reader.finish or "stop"
         return Done(finish, usage, (reader.model or self._settings.model)[:_MAX_MODEL_NAME])
 
