@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from countersign.access.keys import load_server_key
 from countersign.answer.line import Line
 from countersign.app.asking import Asking
 from countersign.app.desk import Desk
@@ -183,7 +184,7 @@ async def open_house(
     await http.start()
     budgets = SqlBudgets(database, clock)
     budget = Budget(budgets)
-    server_key = (keys / "server.key").read_bytes()
+    server_key = load_server_key(workspace.state).value
     guard = Guard()
     line = Line(
         clock=clock,
@@ -209,7 +210,7 @@ async def open_house(
         database=database,
         blobs=blobs,
         jobs=jobs,
-        people=People(database, keys, clock),
+        people=People(database, workspace.state, clock),
         library=Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
         ),
