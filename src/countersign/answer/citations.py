@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from countersign.answer.courtesy import is_courtesy
-from countersign.answer.language import detect_by_letters
 from countersign.corpus.glossary import concepts
+from countersign.corpus.language import detect
 from countersign.corpus.sentences import split_sentences
 from countersign.corpus.terms import content_terms, coverage, found_in
 from countersign.domain.answers import Citation, Claim
@@ -53,13 +53,19 @@ class _Sentence:
 def bind(text: str, passages: Sequence[Passage]) -> Bound:
     """Bind every sentence of a model's `text` to `passages`, numbered for the model 1… in this order."""
     dropped: list[str] = []
-    marked = [_read(text[start:end], _pattern(text), len(passages), dropped) for start, end in split_sentences(text)]
+    marked = [
+        _read(text[start:end], _pattern(text), len(passages), dropped) for start, end in split_sentences(text)
+    ]
     sentences = [_with_best(sentence, passages) for sentence in _marks_alone(marked)]
     order = list(dict.fromkeys(index for sentence in sentences for index in sentence.passages))
     number = {index: n for n, index in enumerate(order, 1)}
     out, claims = _write(sentences, number)
-    citations = tuple(_citation(number[index], passages[index], _resting_on(number[index], claims)) for index in order)
-    return Bound(out, claims, citations, tuple(passages[index] for index in order), tuple(dict.fromkeys(dropped)))
+    citations = tuple(
+        _citation(number[index], passages[index], _resting_on(number[index], claims)) for index in order
+    )
+    return Bound(
+        out, claims, citations, tuple(passages[index] for index in order), tuple(dict.fromkeys(dropped))
+    )
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -121,7 +127,7 @@ def says_something(sentence: str) -> bool:
 
 def support_score(sentence: str, passage: Passage) -> float:
     """Share of the sentence's content words (or, in another language, of its glossary concepts) in the passage."""
-    language = detect_by_letters(sentence)
+    language = detect(sentence)
     whole = f"{passage.title} {' '.join(passage.heading_path)} {passage.text}"
     if passage.language in (language, "und"):
         terms = content_terms(sentence, language)
@@ -139,7 +145,9 @@ def _write(sentences: list[_Sentence], number: dict[int, int]) -> tuple[str, tup
         start = len(out) + len(lead)
         out += sentence.body + "".join(f" [{n}]" for n in numbers)
         if says_something(sentence.body):
-            claims.append(Claim(out[start:], start, len(out), supported=False, support="none", citations=numbers))
+            claims.append(
+                Claim(out[start:], start, len(out), supported=False, support="none", citations=numbers)
+            )
         out += sentence.tail
     return out.rstrip(), tuple(claims)
 
@@ -188,7 +196,7 @@ def best_quote(passage: Passage, resting: str) -> tuple[int, int]:
 
 
 def _sentence_scores(passage: Passage, spans: list[tuple[int, int]], resting: str) -> list[float]:
-    language = detect_by_letters(resting)
+    language = detect(resting)
     same = passage.language in (language, "und")
     wanted = frozenset(content_terms(resting, language)) if same else concepts(resting)
     digits = frozenset(re.findall(r"\d+", resting))

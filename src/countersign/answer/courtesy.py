@@ -25,7 +25,9 @@ _CLOSING = (
     r"если у вас (?:возникнут|появятся|есть|останутся|остались) (?:ещё |еще |дополнительные )?вопросы, (?:пожалуйста, )?(?:обращайтесь(?: к нам)?|напишите нам|свяжитесь с нами)|"
     r"(?:қосымша )?сұрақтарыңыз болса, (?:бізге )?(?:хабарласыңыз|жазыңыз))"
 )
-_COURTESY = re.compile(rf"(?:{_GREETING}|{_THANKS}|{_CLOSING})(?:[\s,.!]+(?:{_GREETING}|{_THANKS}|{_CLOSING}))*[\s,.!]*")
+_COURTESY = re.compile(
+    rf"(?:{_GREETING}|{_THANKS}|{_CLOSING})(?:[\s,.!]+(?:{_GREETING}|{_THANKS}|{_CLOSING}))*[\s,.!]*"
+)
 
 
 def is_courtesy(sentence: str) -> bool:

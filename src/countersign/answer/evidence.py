@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from countersign.answer.facts import Facts, facts
 from countersign.corpus.sentences import is_table_row, split_sentences
@@ -37,19 +38,23 @@ class Unit:
     facts: Facts
     segments: tuple[Segment, ...]
     is_row: bool
-    is_pair: bool
+    before: str = ""
+    """The sentence whose words this one carries on, when it is read with it."""
+    own_terms: frozenset[str] = frozenset()
+
+    @property
+    def is_carried(self) -> bool:
+        return bool(self.before)
 
 
 def units_of(index: int, passage: Passage, language: Language) -> tuple[Unit, ...]:
-    """The evidence units of passage number `index` (0-based), single ones first, then adjacent pairs."""
+    """The evidence units of passage number `index` (0-based), single ones first, then sentences with the one before."""
     spans = split_sentences(passage.text)[:_MAX_UNITS]
     header = _header(passage.text, spans)
     singles = [_single(index, passage.text, span, header, language) for span in spans]
     singles = [unit for unit in singles if unit.text]
     pairs = [
-        _pair(first, second, passage.text, language)
-        for first, second in zip(singles, singles[1:], strict=False)
-        if not (first.is_row or second.is_row)
+        _carried(first, second) for first, second in pairwise(singles) if not (first.is_row or second.is_row)
     ]
     return (*singles, *pairs)
 
@@ -67,7 +72,9 @@ def _header(text: str, spans: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     return cells if first and figures <= len(cells) // 2 else ()
 
 
-def _single(index: int, text: str, span: tuple[int, int], header: tuple[str, ...], language: Language) -> Unit:
+def _single(
+    index: int, text: str, span: tuple[int, int], header: tuple[str, ...], language: Language
+) -> Unit:
     start, end = span
     raw = text[start:end]
     start += len(raw) - len(raw.lstrip())
@@ -75,15 +82,13 @@ def _single(index: int, text: str, span: tuple[int, int], header: tuple[str, ...
     row = is_table_row(body)
     read = _read_row(body, header) if row else body
     segments = _row_segments(body, header, language) if row else _clauses(body, language)
-    return Unit(index, start, start + len(body), body, _terms(read, language), facts(body), segments, row, False)
+    return Unit(index, start, start + len(body), body, _terms(read, language), facts(body), segments, row)
 
 
-def _pair(first: Unit, second: Unit, text: str, language: Language) -> Unit:
-    body = text[first.start : second.end]
-    both = (*first.segments, *second.segments)
-    return Unit(
-        first.passage, first.start, second.end, body, first.terms | second.terms, facts(body), both, False, True
-    )
+def _carried(before: Unit, unit: Unit) -> Unit:
+    """A sentence read with the words of the one before it ("It costs…"); its figures stay its own, or a claim could
+    take the subject of one sentence and the figure of the other."""
+    return replace(unit, terms=before.terms | unit.terms, before=before.text, own_terms=unit.terms)
 
 
 def _read_row(row: str, header: tuple[str, ...]) -> str:
@@ -112,7 +117,7 @@ def _clauses(sentence: str, language: Language) -> tuple[Segment, ...]:
         if _has_figure(before) and _has_figure(after):
             cuts.append(match.start() + 1)
     cuts.append(len(sentence))
-    parts = [sentence[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [sentence[a:b] for a, b in pairwise(cuts)]
     return tuple(Segment(part.strip(), _terms(part, language), facts(part)) for part in parts)
 
 

@@ -43,8 +43,16 @@ _DATES: tuple[re.Pattern[str], ...] = tuple(
         r"(?<!\d)" + _YEAR.format("y") + r"-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
         r"(?<![\d.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./]" + _YEAR.format("y") + r"(?!\d)",
         _YEAR.format("y") + _YEAR_TAIL + r",?\s*(?P<d>\d{1,2})[-\s–]*(?:шы|ші)?\s*" + _MONTH.format("w"),
-        r"(?<!\d)(?P<d>\d{1,2})(?:st|nd|rd|th|-го|-е)?\s+(?:of\s+)?" + _MONTH.format("w") + r"(?:,?\s+" + _YEAR.format("y") + r")?",
-        r"\b" + _MONTH.format("w") + r"\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?(?!\d)(?:,?\s+" + _YEAR.format("y") + r")?",
+        r"(?<!\d)(?P<d>\d{1,2})(?:st|nd|rd|th|-го|-е)?\s+(?:of\s+)?"
+        + _MONTH.format("w")
+        + r"(?:,?\s+"
+        + _YEAR.format("y")
+        + r")?",
+        r"\b"
+        + _MONTH.format("w")
+        + r"\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?(?!\d)(?:,?\s+"
+        + _YEAR.format("y")
+        + r")?",
         r"\b" + _MONTH.format("w") + r",?\s+(?:of\s+)?" + _YEAR.format("y"),
         _YEAR.format("y") + _YEAR_TAIL + r"\s+" + _MONTH.format("w"),
     )
@@ -74,8 +82,8 @@ _FILLER = r"(?:\s*(?:[-–—]\s*)?(?:рабочих|рабочего|рабоч
 _UNITS: tuple[tuple[str, str], ...] = (
     ("percent", r"%|процент\w*|пайыз\w*|percent\w*|per\s*cent"),
     ("kzt", r"₸|тенге|теңге\w*|тг\b|тнг\b|kzt\b|tenge"),
-    ("usd", r"\$|usd\b|доллар\w*|dollars?\b"),
-    ("eur", r"€|eur\b|евро\b|euros?\b"),
+    ("usd", r"\$|usd\b|(?:ақш\s+)?доллар\w*|(?:us\s+)?dollars?\b"),
+    ("eur", r"€|eur\b|евро\b|еуро\w*|euros?\b"),
     ("rub", r"₽|руб\w*|rub\b|roubles?\b|rubles?\b"),
     ("day", r"days?\b|день\b|дня\b|дней\b|дню\b|дням\b|күн\w*|сут\w*"),
     ("week", r"weeks?\b|недел\w*|апта\w*"),
@@ -90,6 +98,7 @@ _UNITS: tuple[tuple[str, str], ...] = (
     ("sms", r"sms\b|смс\b"),
 )
 _UNIT = tuple((unit, re.compile(_ORDINAL + _FILLER + r"\s*(?:" + pattern + ")")) for unit, pattern in _UNITS)
+_CURRENCIES = frozenset({"kzt", "usd", "eur", "rub"})
 _SIGN_BEFORE = {"$": "usd", "€": "eur", "₸": "kzt", "₽": "rub"}
 _NUMBER_WORDS: dict[str, int] = {
     word: value
@@ -120,6 +129,11 @@ class Number:
     start: int
     end: int
     text: str
+
+    @property
+    def kind(self) -> str:
+        """The unit, with all currencies as one: a sum in tenge may stand beside a sum in dollars."""
+        return "money" if self.unit in _CURRENCIES else self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +255,7 @@ def _readings(written: str) -> list[Decimal]:
     readings = [Decimal(compact.replace(",", "."))]
     if re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", compact):
         readings.append(Decimal(re.sub(r"[.,]", "", compact)))
-    return readings
+    return readings[-1:] if compact.endswith("000") else readings
 
 
 def _scale(text: str, at: int) -> tuple[int, int]:
@@ -303,4 +317,7 @@ def _followed_by_capital(text: str, matches: list[re.Match[str]], index: int) ->
     if index + 1 >= len(matches):
         return False
     following = matches[index + 1]
-    return following.group()[0].isupper() and text[matches[index].end() : following.start()].strip() in ("", ".")
+    return following.group()[0].isupper() and text[matches[index].end() : following.start()].strip() in (
+        "",
+        ".",
+    )

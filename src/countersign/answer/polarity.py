@@ -23,7 +23,7 @@ _NEGATION = re.compile(
 _NOT_NEGATION = re.compile(
     r"\b(?:не\s+(?:менее|более|позднее|позже|ранее|раньше|реже|чаще|выше|ниже|только|свыше|меньше|больше|превыша\w+)|"
     r"не\s+должн\w+\s+превыша\w+|"
-    r"(?:not|no)\s+(?:later|less|more|fewer|earlier|sooner|only|lower|higher|exceed\w*)|no\.?\s*\d|"
+    r"(?:not|no)\s+(?:later|less|more|fewer|earlier|sooner|only|lower|higher|exceed\w*)|no\.?\s*[\w-]*\d|"
     r"(?:may|must|shall|can|does|do)?\s*not\s+exceed|\w*асп(?:ауы|ауға|айды|ай|айтын)\w*|кем\s+болма\w+|аспа\w*|"
     r"тапсырмай|әлдеқалай|кешіктірмей|кідіртпей|қалмай)\b"
 )
@@ -40,7 +40,7 @@ _OPPOSITES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = tuple(
         ("mandatory compulsory required обязател міндетті", "optional voluntary необязател добровол ерікті"),
         ("open= opens opened opening откры ашыл ашу ашад", "clos закры жабы жаба"),
         ("before= prior перед= дейін бұрын", "after= после= кейін соң="),
-        ("minimum минимал минимум кемінде least менее", "maximum максимал максимум аспай most= более= exceed превыш"),
+        ("minimum минимал минимум кемінде least менее төменгі", "maximum максимал максимум аспай most= более= exceed превыш жоғары"),
         ("working business рабоч жұмыс", "calendar календарн күнтізбе"),
         ("fixed фиксирован тұрақты", "floating variable плавающ құбылмалы"),
         ("debit= debited списыв списан списа= шегер", "credited зачисл есепке"),

@@ -1,7 +1,7 @@
 """Does the cited text say what the sentence says? Deterministic checks, fail closed, reasons kept.
 
-Within a language a claim is supported *literally* when one piece of the cited text (a sentence, two adjacent ones, a
-table row) holds all its figures, dates, identifiers and names, covers its content words, does not give its figure to
+Within a language a claim is supported *literally* when one piece of the cited text (a sentence, a sentence
+read with the one before it, a table row) holds all its figures, dates, identifiers and names, covers its content words, does not give its figure to
 another subject, and has the same polarity. Across languages figures must agree exactly and names by transliteration;
 what is said is compared by glossary concepts and by embedding similarity above a threshold measured per pair
 (`bench/verification.py`): support is then *semantic*. Anything else is `none`: marked, never hidden.
@@ -10,16 +10,17 @@ what is said is compared by glossary concepts and by embedding similarity above 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from countersign.answer.evidence import Segment, Unit, context_of, units_of
 from countersign.answer.facts import Date, Facts, Number, facts, normalised_identifier
-from countersign.answer.language import UNDETERMINED, detect_by_letters
+from countersign.answer.language import UNDETERMINED
 from countersign.answer.polarity import negated, opposites
 from countersign.answer.transliterate import same_name
-from countersign.corpus.glossary import concepts
+from countersign.corpus.glossary import concepts, places, subjects
+from countersign.corpus.language import detect
 from countersign.corpus.terms import content_terms, coverage, fold, found_in, stem, words
 from countersign.domain.answers import Claim
 from countersign.domain.documents import Language, Passage
@@ -33,22 +34,26 @@ _POLARITY_LANGUAGES = frozenset({"kk", "ru", "en"})
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`literal` and `literal_pair`: least share of content words in one sentence or in two adjacent ones.
+    """`literal` and `literal_carried`: least share of content words in one sentence, or in one read with the one
+    before it (then at least `own` of them in the sentence itself).
 
     `unjudged` applies where negation is not understood (languages other than kk, ru, en). `similarity` is the least
     cosine of the multilingual-e5-small embeddings by (claim language, passage language); `default_similarity` holds
     for pairs that were not measured. `concepts`: least share of the claim's glossary concepts in the evidence.
     """
 
-    literal: float = 0.66
-    literal_pair: float = 0.8
+    literal: float = 0.7
+    literal_carried: float = 0.8
+    own: float = 0.5
     unjudged: float = 0.9
     concepts: float = 0.6
     default_similarity: float = 0.9
     similarity: tuple[tuple[str, str, float], ...] = ()
 
     def similarity_of(self, claim: Language, passage: Language) -> float:
-        return next((least for a, b, least in self.similarity if (a, b) == (claim, passage)), self.default_similarity)
+        return next(
+            (least for a, b, least in self.similarity if (a, b) == (claim, passage)), self.default_similarity
+        )
 
 
 THRESHOLDS = Thresholds()
@@ -73,6 +78,7 @@ class _Source:
     context: str
     context_terms: frozenset[str]
     context_facts: Facts
+    subjects: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ async def verify(
 def _source(index: int, passage: Passage) -> _Source:
     language = passage.language or UNDETERMINED
     if language == UNDETERMINED:
-        language = detect_by_letters(passage.text)
+        language = detect(passage.text)
     context = context_of(passage)
     return _Source(
         units_of(index, passage, language),
@@ -113,6 +119,7 @@ def _source(index: int, passage: Passage) -> _Source:
         context,
         frozenset(content_terms(context, language)),
         facts(context),
+        subjects(f"{context} {passage.text}"),
     )
 
 
@@ -134,14 +141,18 @@ async def _verify_one(
     if semantic is not None and semantic.supported:
         return replace(claim, supported=True, support="semantic", reasons=())
     verdict = literal or semantic
-    return replace(claim, supported=False, support="none", reasons=verdict.reasons if verdict else ("no_evidence",))
+    return replace(
+        claim, supported=False, support="none", reasons=verdict.reasons if verdict else ("no_evidence",)
+    )
 
 
 # Within a language
 
 
 def _literal(subject: _Subject, sources: list[_Source], thresholds: Thresholds) -> _Verdict:
-    verdict = _best(_literal_in(subject, source, unit, thresholds) for source in sources for unit in source.units)
+    verdict = _best(
+        _literal_in(subject, source, unit, thresholds) for source in sources for unit in source.units
+    )
     if verdict.supported:
         return verdict
     parts = _parts(subject)
@@ -150,9 +161,9 @@ def _literal(subject: _Subject, sources: list[_Source], thresholds: Thresholds) 
     return verdict
 
 
-def _best(verdicts: object) -> _Verdict:
+def _best(verdicts: Iterable[_Verdict]) -> _Verdict:
     best = _Verdict(False, ("low_overlap",), -1.0)
-    for verdict in verdicts:  # type: ignore[attr-defined]
+    for verdict in verdicts:
         if verdict.supported:
             return verdict
         if verdict.closeness > best.closeness:
@@ -161,20 +172,26 @@ def _best(verdicts: object) -> _Verdict:
 
 
 def _literal_in(subject: _Subject, source: _Source, unit: Unit, thresholds: Thresholds) -> _Verdict:
-    evidence = unit.terms | source.context_terms
-    share = coverage([term for term in subject.terms if not term.isdigit()], evidence) if subject.terms else 0.0
-    if not any(not term.isdigit() for term in subject.terms):
-        share = 1.0 if subject.facts.any_exact else 0.0
-    reasons = [*_missing(subject, unit, source), *_other_subject(subject, unit, source)]
-    least = thresholds.literal_pair if unit.is_pair else thresholds.literal
-    if subject.language not in _POLARITY_LANGUAGES:
-        least = thresholds.unjudged
-    if share < least:
+    terms = [term for term in subject.terms if not term.isdigit()]
+    share = coverage(terms, unit.terms | source.context_terms) if terms else float(subject.facts.any_exact)
+    reasons = [
+        *_missing(subject, unit, source),
+        *_other_subject(subject, unit, source),
+        *_foreign(subject, source),
+    ]
+    if share < _least(subject, unit, thresholds):
         reasons.append("low_overlap")
-    if not unit.is_pair or not reasons:
-        reasons.extend(_polarity(subject, unit))
-    closeness = share - 0.15 * len(reasons) + (0 if unit.is_pair else 0.05)
+    if unit.is_carried and coverage(terms, unit.own_terms | source.context_terms) < thresholds.own:
+        reasons.append("low_overlap")
+    reasons.extend(_polarity(subject, unit))
+    closeness = share - 0.15 * len(reasons) - (0.05 if unit.is_carried else 0.0)
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), closeness)
+
+
+def _least(subject: _Subject, unit: Unit, thresholds: Thresholds) -> float:
+    if subject.language not in _POLARITY_LANGUAGES:
+        return thresholds.unjudged
+    return thresholds.literal_carried if unit.is_carried else thresholds.literal
 
 
 def _parts(subject: _Subject) -> list[_Subject]:
@@ -183,7 +200,8 @@ def _parts(subject: _Subject) -> list[_Subject]:
     if len(pieces) < 2 or any(not facts(piece).any_exact for piece in pieces):
         return []
     return [
-        _Subject(piece, subject.language, content_terms(piece, subject.language), facts(piece)) for piece in pieces
+        _Subject(piece, subject.language, content_terms(piece, subject.language), facts(piece))
+        for piece in pieces
     ]
 
 
@@ -201,8 +219,19 @@ def _missing(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
         for identifier in wanted.identifiers
         if normalised_identifier(identifier) not in whole
     ]
-    reasons += [f"name_missing:{name}" for name in wanted.names if not _name_there(name, subject, unit, source)]
+    reasons += [
+        f"name_missing:{name}" for name in wanted.names if not _name_there(name, subject, unit, source)
+    ]
+    here = places(unit.text) or places(unit.before)
+    reasons += [
+        f"name_missing:{place}" for place in sorted(places(subject.text) - here - places(source.context))
+    ]
     return reasons
+
+
+def _foreign(subject: _Subject, source: _Source) -> list[str]:
+    """Things that the claim speaks of and the whole cited passage does not."""
+    return [f"different_subject:{concept}" for concept in sorted(subjects(subject.text) - source.subjects)]
 
 
 def _number_missing(number: Number, there: Facts, context: Facts) -> str:
@@ -226,7 +255,10 @@ def _date_there(date: Date, there: Facts, context: Facts) -> bool:
         return True
     # The year may stand elsewhere: in the title, or earlier in the same piece.
     years = {other.year for other in (*there.dates, *context.dates)} | {
-        int(value) for number in (*there.numbers, *context.numbers) for value in number.values if value == int(value)
+        int(value)
+        for number in (*there.numbers, *context.numbers)
+        for value in number.values
+        if value == int(value)
     }
     bare = replace(date, year=None)
     return date.year in years and any(bare.within(other) and other.year is None for other in there.dates)
@@ -234,19 +266,26 @@ def _date_there(date: Date, there: Facts, context: Facts) -> bool:
 
 def _name_there(name: str, subject: _Subject, unit: Unit, source: _Source) -> bool:
     if subject.language == source.language and found_in(
-        stem(fold(name), subject.language), unit.terms | source.context_terms
+        stem(fold(name), subject.language), _name_terms(unit) | source.context_terms
     ):
         return True
     if source.language != subject.language and concepts(name):
         return True  # a translated common word (Board, Совет): judged as content, not as a name
-    return any(same_name(name, word) for word in words(f"{source.context} {unit.text}") if len(word) > 2)
+    text = (
+        f"{source.context} {unit.text}" if unit.facts.names else f"{source.context} {unit.before} {unit.text}"
+    )
+    return any(same_name(name, word) for word in words(text) if len(word) > 2)
+
+
+def _name_terms(unit: Unit) -> frozenset[str]:
+    return unit.own_terms if unit.is_carried and unit.facts.names else unit.terms
 
 
 def _other_subject(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
     """A figure that stands in the text, but beside another subject: `Silver: 500` when 500 is Gold's."""
     ours = frozenset().union(*(number.values for number in subject.facts.numbers))
     terms = frozenset(term for term in subject.terms if not term.isdigit())
-    singles = [single for single in source.units if not single.is_pair]
+    singles = [single for single in source.units if not single.is_carried]
     reasons: list[str] = []
     for number in subject.facts.numbers:
         own = [seg for seg in unit.segments if any(n.values & number.values for n in seg.facts.numbers)]
@@ -256,23 +295,35 @@ def _other_subject(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
 
 
 def _taken(
-    terms: frozenset[str], own: Segment, number: Number, unit: Unit, singles: list[Unit], ours: frozenset[object]
+    terms: frozenset[str],
+    own: Segment,
+    number: Number,
+    unit: Unit,
+    singles: list[Unit],
+    ours: frozenset[object],
 ) -> bool:
+    """A rival figure of the same kind stands beside words of the claim that its own figure lacks.
+
+    Words carry forward in a text ("…for a gold card it is"), so an earlier rival counts only when the own piece has no
+    word of the claim to itself; a later one when the own piece also speaks of something that the claim does not.
+    """
     for single in singles:
         for rival in single.segments:
             if rival is own or not _rivals(rival, number, ours, unit.is_row and single.is_row):
                 continue
             mine = _of(terms, own.terms) - _of(terms, rival.terms)
             theirs = _of(terms, rival.terms) - _of(terms, own.terms)
-            later = single.start > unit.start or unit.is_row
-            if theirs and (not mine or later):
+            unsaid = {
+                term for term in own.terms - rival.terms if not term.isdigit() and not found_in(term, terms)
+            }
+            if theirs and (not mine or ((unit.is_row or single.start > unit.start) and unsaid)):
                 return True
     return False
 
 
 def _rivals(rival: Segment, number: Number, ours: frozenset[object], both_rows: bool) -> bool:
     return any(
-        not other.values & ours and (both_rows or other.unit == number.unit or not other.unit)
+        not other.values & ours and (both_rows or other.kind == number.kind or not other.unit)
         for other in rival.facts.numbers
     )
 
@@ -328,9 +379,9 @@ async def _semantic(
 def _comparable(subject: _Subject, unit: Unit, source: _Source, thresholds: Thresholds) -> _Verdict:
     mine, theirs = concepts(subject.text), concepts(f"{source.context} {unit.text}")
     share = len(mine & theirs) / len(mine) if mine else 0.0
-    reasons = [*_missing(subject, unit, source), *_polarity(subject, unit)]
+    reasons = [*_missing(subject, unit, source), *_foreign(subject, source), *_polarity(subject, unit)]
     if mine and share < thresholds.concepts:
-        reasons.append("different_subject")
+        reasons.append("low_overlap")
     if source.language not in _POLARITY_LANGUAGES:
         reasons.append("language_unmeasured")
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), share - 0.15 * len(reasons))

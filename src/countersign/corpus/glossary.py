@@ -165,11 +165,34 @@ _CONCEPTS: dict[str, str] = {
     "written": "жазбаша письменн written writing",
     "oral": "ауызша устн oral verbal",
     "electronic": "электронд электронн electronic online онлайн",
+    "personnel": "кадр hr= personnel",
+    "uzbekistan": "өзбекстан узбекистан uzbekistan",
+    "kyrgyzstan": "қырғызстан кыргызстан киргиз kyrgyz",
+    "kazakhstan": "қазақстан казахстан kazakhstan",
+    "russia": "ресей росси russia",
+    "china": "қытай кита china chinese",
+    "turkey": "түркия түрік турци турец turkey türkiye turkish",
+    "georgia": "грузия грузи georgia",
+    "emirates": "әмірлік эмират emirates uae=",
+    "germany": "германия герман germany",
+    "usa": "ақш= америка сша= америк usa= america",
+    "almaty": "алматы almaty",
+    "astana": "астана astana",
+    "shymkent": "шымкент shymkent",
+    "karaganda": "қарағанды караганд karagand",
+    "aktobe": "ақтөбе актобе aktobe",
+    "aktau": "ақтау актау aktau",
+    "atyrau": "атырау atyrau",
+    "kostanay": "қостанай костанай kostanay",
+    "pavlodar": "павлодар pavlodar",
+    "taraz": "тараз taraz",
     "mandatory": "міндет обязат обязан mandator must= required oblig",
 }
 
 # Beginnings that are two words in the table above only because phrases were split; too general to mean anything alone.
-_TOO_GENERAL = frozenset({"ең", "не=", "at=", "бас", "қол", "іске", "ел", "ішінде", "least", "аз", "күн", "тұлға", "аш"})
+_TOO_GENERAL = frozenset(
+    {"ең", "не=", "at=", "бас", "қол", "іске", "ел", "ішінде", "least", "аз", "күн", "тұлға", "аш"}
+)
 
 
 @lru_cache(maxsize=1)
@@ -198,3 +221,27 @@ def _concepts_of(word: str) -> frozenset[str]:
 def concepts(text: str) -> frozenset[str]:
     """The glossary concepts that a text mentions, whatever its language among Kazakh, Russian and English."""
     return frozenset(concept for word in words(text) for concept in _concepts_of(word))
+
+
+# Concepts that say how rather than what: their absence does not make another subject.
+_CIRCUMSTANTIAL = frozenset(
+    "term day working calendar month year hour minute week amount number request document rule change submit issue "
+    "answer check report minimum maximum price mandatory customer data payment term rate limit request delivery "
+    "approve reject notify store written electronic personal review access morning evening night early".split()
+)
+
+
+def subjects(text: str) -> frozenset[str]:
+    """The concepts of a text that name things, without those of time, amount and manner."""
+    return concepts(text) - _CIRCUMSTANTIAL
+
+
+_PLACES = frozenset(
+    "uzbekistan kyrgyzstan kazakhstan russia china turkey georgia emirates germany usa "
+    "almaty astana shymkent karaganda aktobe aktau atyrau kostanay pavlodar taraz".split()
+)
+
+
+def places(text: str) -> frozenset[str]:
+    """The countries and towns of the glossary that a text names."""
+    return concepts(text) & _PLACES

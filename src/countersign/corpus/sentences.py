@@ -7,6 +7,7 @@ joined by ` | `) is a sentence of its own; citation marks after a full stop stay
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 Span = tuple[int, int]
 
@@ -25,8 +26,13 @@ _TRAILING = frozenset(
 _MARKS = r"(?:\s*(?:\[\^?\d+(?:\s*[,;–-]\s*\d+)*\]|【\d+[^】\n]{0,40}】))*"
 _END = re.compile(r"(?:[.!?…。]+)[\"»”’'\)\]]*" + _MARKS + r"(?=\s|$)")
 _WORD_BEFORE = re.compile(r"[^\s(«\"“\[]+$")
-_LIST_ITEM = re.compile(r"\s*(?:[-–—•·*▪●]\s|\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s|[a-zа-яәіңғүұқөһ]\)\s)", re.IGNORECASE)
-_LIST_NUMBER = re.compile(r"\s*\(?(?:\d{1,3}|[A-Za-zА-Яа-я]|[ivxIVX]{1,4})\.$|\s*\d{1,2}(?:\.\d{1,2}){1,3}\.$")
+_LIST_ITEM = re.compile(
+    r"\s*(?:[-–—•·*▪●]\s|\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s|[a-zа-яәіңғүұқөһ]\)\s)",
+    re.IGNORECASE,
+)
+_LIST_NUMBER = re.compile(
+    r"\s*\(?(?:\d{1,3}|[A-Za-zА-Яа-я]|[ivxIVX]{1,4})\.$|\s*\d{1,2}(?:\.\d{1,2}){1,3}\.$"
+)
 _SHORT_LINE = 60
 
 
@@ -37,7 +43,7 @@ def is_table_row(line: str) -> bool:
 def split_sentences(text: str) -> tuple[Span, ...]:
     """Offsets `(start, end)` that tile the whole text; white space belongs to the sentence before it."""
     cuts = sorted({0, *_line_cuts(text), *_stop_cuts(text), len(text)})
-    spans = [(start, end) for start, end in zip(cuts, cuts[1:], strict=False) if end > start]
+    spans = [(start, end) for start, end in pairwise(cuts) if end > start]
     return tuple(_without_blank(text, spans))
 
 
@@ -62,7 +68,7 @@ def _line_cuts(text: str) -> list[int]:
     cuts: list[int] = []
     position = 0
     lines = text.splitlines(keepends=True)
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         position += len(line)
         if _line_ends_sentence(line.strip(), following):
             cuts.append(position)
@@ -79,7 +85,9 @@ def _line_ends_sentence(line: str, following: str) -> bool:
 
 
 def _stop_cuts(text: str) -> list[int]:
-    return [match.end() for match in _END.finditer(text) if _stop_ends_sentence(text, match.start(), match.end())]
+    return [
+        match.end() for match in _END.finditer(text) if _stop_ends_sentence(text, match.start(), match.end())
+    ]
 
 
 def _stop_ends_sentence(text: str, stop: int, end: int) -> bool:
@@ -96,11 +104,11 @@ def _stop_ends_sentence(text: str, stop: int, end: int) -> bool:
 
 
 def _word_ends_sentence(word: str, before: str, rest: str) -> bool:
-    bare = word.casefold().strip("([«\"")
+    bare = word.casefold().strip('([«"')
     if bare in ("г", "ж") and not re.search(r"\d\s*$", before[: len(before) - len(word)]):
         return False  # a town (г. Алматы), not a year (2024 г.)
     if bare in _TRAILING:
-        return not rest or rest[0].isupper() or rest[0] in "«\"“[("
+        return not rest or rest[0].isupper() or rest[0] in '«"“[('
     if bare in _LEADING or (bare in _NUMBERED and rest[:1].isdigit()):
         return False
     return not (len(bare) == 1 and word.isupper() and word.isalpha())

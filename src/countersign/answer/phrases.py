@@ -1,0 +1,95 @@
+"""The fixed sentences of the product in Kazakh, Russian and English: what a person reads when there is no answer to read.
+
+Every sentence carries the answer's id, so that it can be asked about. Other languages read English.
+"""
+
+from __future__ import annotations
+
+from countersign.domain.answers import RefusalReason
+from countersign.domain.documents import Language
+
+_Texts = dict[str, str]
+
+_HELD: _Texts = {
+    "en": "Your answer is ready and is being checked by a colleague. You will get it as soon as it is approved. Answer id: {id}.",
+    "ru": "Ответ подготовлен и передан сотруднику на проверку. Вы получите его сразу после одобрения. Номер ответа: {id}.",
+    "kk": "Жауап дайындалып, тексеру үшін қызметкерге жіберілді. Ол мақұлданған соң бірден сізге жетеді. Жауап нөмірі: {id}.",
+}
+
+_REFUSED: dict[RefusalReason, _Texts] = {
+    RefusalReason.NO_EVIDENCE: {
+        "en": "I did not find an answer in the documents available to you, so I will not guess. Answer id: {id}.",
+        "ru": "В доступных вам документах ответа на этот вопрос не нашлось, а гадать я не буду. Номер ответа: {id}.",
+        "kk": "Сізге қолжетімді құжаттардан бұл сұраққа жауап табылмады, сондықтан болжап айтпаймын. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.SOURCE_TOO_OLD: {
+        "en": "The source of this answer has not been confirmed recently enough to rely on. Please ask the owner of the documents. Answer id: {id}.",
+        "ru": "Источник для этого ответа давно не обновлялся, и полагаться на него нельзя. Обратитесь к владельцу документов. Номер ответа: {id}.",
+        "kk": "Бұл жауаптың дереккөзі көптен бері жаңартылмаған, сондықтан оған сүйенуге болмайды. Құжат иесіне хабарласыңыз. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.QUESTION_BLOCKED: {
+        "en": "This question cannot be processed under the rules of the service. Please rephrase it. Answer id: {id}.",
+        "ru": "Этот вопрос не может быть обработан по правилам сервиса. Пожалуйста, сформулируйте его иначе. Номер ответа: {id}.",
+        "kk": "Сервис ережелеріне сәйкес бұл сұрақты өңдеу мүмкін емес. Сұрақты басқаша қойып көріңіз. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.OUTPUT_BLOCKED: {
+        "en": "The prepared text did not pass a safety check and was not shown. Answer id: {id}.",
+        "ru": "Подготовленный текст не прошёл проверку безопасности и не был показан. Номер ответа: {id}.",
+        "kk": "Дайындалған мәтін қауіпсіздік тексеруінен өтпегендіктен көрсетілмеді. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.BUDGET_EXCEEDED: {
+        "en": "The spending limit for this assistant has been reached. Please try later or contact its owner. Answer id: {id}.",
+        "ru": "Лимит расходов этого помощника исчерпан. Попробуйте позже или обратитесь к его владельцу. Номер ответа: {id}.",
+        "kk": "Бұл көмекшінің шығын лимиті таусылды. Кейінірек қайталап көріңіз немесе оның иесіне хабарласыңыз. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.NO_MODEL_ALLOWED: {
+        "en": "The rules on where this data may be processed leave no permitted model for this question. Answer id: {id}.",
+        "ru": "По правилам размещения данных ни одна модель не может обработать этот вопрос. Номер ответа: {id}.",
+        "kk": "Деректерді орналастыру ережелері бойынша бұл сұрақты өңдей алатын рұқсат етілген модель жоқ. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.MODEL_UNAVAILABLE: {
+        "en": "The service cannot prepare an answer at the moment. Please try again in a few minutes. Answer id: {id}.",
+        "ru": "Сейчас сервис не может подготовить ответ. Пожалуйста, повторите попытку через несколько минут. Номер ответа: {id}.",
+        "kk": "Қазір сервис жауап дайындай алмай тұр. Бірнеше минуттан кейін қайталап көріңіз. Жауап нөмірі: {id}.",
+    },
+    RefusalReason.REJECTED_BY_REVIEWER: {
+        "en": "A colleague checked the prepared answer and did not approve it. Answer id: {id}.",
+        "ru": "Сотрудник проверил подготовленный ответ и не одобрил его. Номер ответа: {id}.",
+        "kk": "Қызметкер дайындалған жауапты тексеріп, мақұлдамады. Жауап нөмірі: {id}.",
+    },
+}
+
+_DEGRADED: _Texts = {
+    "en": "The usual model was not available, so this answer was prepared in a simpler way. Answer id: {id}.",
+    "ru": "Основная модель была недоступна, поэтому ответ подготовлен упрощённым способом. Номер ответа: {id}.",
+    "kk": "Негізгі модель қолжетімсіз болғандықтан, жауап жеңілдетілген тәсілмен дайындалды. Жауап нөмірі: {id}.",
+}
+
+_AI_GENERATED: _Texts = {
+    "en": "Generated automatically from the organisation's documents. Check the cited sources. Answer id: {id}.",
+    "ru": "Сформировано автоматически по документам организации. Сверяйтесь с указанными источниками. Номер ответа: {id}.",
+    "kk": "Ұйым құжаттары негізінде автоматты түрде жасалды. Көрсетілген дереккөздермен салыстырып тексеріңіз. Жауап нөмірі: {id}.",
+}
+
+
+def sentence_for_hold(language: Language, answer_id: str) -> str:
+    """What the asker reads while an answer waits for a reviewer."""
+    return _in(_HELD, language).format(id=answer_id)
+
+
+def sentence_for_refusal(reason: RefusalReason, language: Language, answer_id: str) -> str:
+    """What the asker reads instead of an answer. It never says which documents exist."""
+    return _in(_REFUSED[reason], language).format(id=answer_id)
+
+
+def notice_of_degradation(language: Language, answer_id: str) -> str:
+    return _in(_DEGRADED, language).format(id=answer_id)
+
+
+def mark_of_generation(language: Language, answer_id: str) -> str:
+    """The mark that a text was generated, to show beside every answer."""
+    return _in(_AI_GENERATED, language).format(id=answer_id)
+
+
+def _in(texts: _Texts, language: Language) -> str:
+    return texts.get(language, texts["en"])
