@@ -28,7 +28,9 @@ def settings(server: ChatServer | str, dialect: Dialect = "openai", **changes: A
     return ModelSettings(**{**fields, **changes})
 
 
-def wire(server: ChatServer | str, http: HttpClient, dialect: Dialect = "openai", **changes: Any) -> ChatModel:
+def wire(
+    server: ChatServer | str, http: HttpClient, dialect: Dialect = "openai", **changes: Any
+) -> ChatModel:
     """The bare dialect, without wrappers."""
     from countersign.gateway import anthropic_dialect, openai_dialect
 

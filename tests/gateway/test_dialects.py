@@ -45,7 +45,11 @@ class WireSuite(ChatModelSuite):
     @asynccontextmanager
     async def _model(self, fault: Fault) -> AsyncGenerator[ChatModel, None]:
         async with HttpClient() as http, FaultyModel(fault) as server:
-            yield build_model(settings(server, self.dialect), http) if self.wrapped else wire(server, http, self.dialect)
+            yield (
+                build_model(settings(server, self.dialect), http)
+                if self.wrapped
+                else wire(server, http, self.dialect)
+            )
 
     def healthy(self) -> Any:
         return self._model(Fault.NONE)
@@ -185,7 +189,12 @@ async def test_the_provider_is_left_when_the_stream_is_cut(dialect: Dialect, htt
 @pytest.mark.anyio
 async def test_limit_temperature_and_roles_are_sent(dialect: Dialect, http: HttpClient) -> None:
     async with ScriptedModel() as server:
-        messages = (Message("system", "Be brief."), Message("user", "One"), Message("assistant", "Two"), Message("user", "3"))
+        messages = (
+            Message("system", "Be brief."),
+            Message("user", "One"),
+            Message("assistant", "Two"),
+            Message("user", "3"),
+        )
         await collect(wire(server, http, dialect), replace(REQUEST, messages=messages, temperature=0.1))
     [prompt] = server.prompts
     assert prompt.max_tokens == REQUEST.max_output_tokens
@@ -232,7 +241,9 @@ async def test_connections_are_reused_and_none_leak(dialect: Dialect, http: Http
 
 
 @pytest.mark.anyio
-async def test_a_proxy_from_the_environment_is_ignored(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_from_the_environment_is_ignored(
+    http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -249,7 +260,9 @@ async def test_unreachable_server(http: HttpClient) -> None:
         await collect(wire(gone, http))
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/v1", "http://", "http://user:pw@host/v1", "host/v1", "http://[::1/v1"])
+@pytest.mark.parametrize(
+    "url", ["", "ftp://host/v1", "http://", "http://user:pw@host/v1", "host/v1", "http://[::1/v1"]
+)
 def test_wrong_addresses_are_configuration_errors(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         wire(url, HttpClient())
@@ -266,7 +279,9 @@ def test_wrong_keys_are_configuration_errors_that_do_not_show_them(key: str) -> 
 @pytest.mark.anyio
 async def test_a_prompt_that_is_not_unicode_is_refused(http: HttpClient) -> None:
     with pytest.raises(ProviderRejected):
-        await collect(wire("http://127.0.0.1:1/v1", http), replace(REQUEST, messages=(Message("user", "\ud800"),)))
+        await collect(
+            wire("http://127.0.0.1:1/v1", http), replace(REQUEST, messages=(Message("user", "\ud800"),))
+        )
 
 
 @pytest.mark.anyio

@@ -48,7 +48,7 @@ class Breaker:
         *,
         failures: int = 5,
         open_s: float = 1.0,
-        max_open_s: float = 30.0,
+        max_open_s: float = 10.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model

@@ -15,6 +15,14 @@ MESSAGE_OVERHEAD_TOKENS = 8
 """Role and separators of one chat message, on the expensive side."""
 
 
+_NOISE = 1e-6
+"""What adding fractions may be off by."""
+
+
+def _whole(tokens: float) -> int:
+    return math.ceil(tokens - _NOISE)
+
+
 @dataclass(frozen=True, slots=True)
 class CharactersPerToken:
     """ASCII; letters of two bytes in UTF-8 (Cyrillic, Greek, accented Latin, Arabic); everything longer."""
@@ -27,9 +35,10 @@ class CharactersPerToken:
         if text.isascii():
             return len(text) / self.ascii
         plain = len(text.encode("ascii", "ignore"))
-        encoded = len(text.encode("utf-8", "surrogatepass")) - plain
-        wide = min(len(text) - plain, max(0, encoded - 2 * (len(text) - plain)))
-        return plain / self.ascii + (len(text) - plain - wide) / self.two_byte + wide / self.wide
+        others = len(text) - plain
+        # 0 for each letter of two bytes, 1 of three, 2 of four (an emoji costs more tokens than an ideograph).
+        excess = len(text.encode("utf-8", "surrogatepass")) - plain - 2 * others
+        return plain / self.ascii + others / self.two_byte + excess * (1 / self.wide - 1 / self.two_byte)
 
 
 MIDDLE = CharactersPerToken(ascii=4.0, two_byte=3.0, wide=1.0)
@@ -38,12 +47,12 @@ EXPENSIVE = CharactersPerToken(ascii=2.5, two_byte=1.2, wide=0.5)
 
 def estimate_tokens(text: str) -> int:
     """A middle estimate, for reporting usage that the provider did not report."""
-    return math.ceil(MIDDLE.tokens(text))
+    return _whole(MIDDLE.tokens(text))
 
 
 def upper_tokens(texts: Iterable[str]) -> int:
     """A cautious estimate of a prompt made of these messages, for reserving money before the call."""
-    return sum(math.ceil(EXPENSIVE.tokens(text)) + MESSAGE_OVERHEAD_TOKENS for text in texts)
+    return sum(_whole(EXPENSIVE.tokens(text)) + MESSAGE_OVERHEAD_TOKENS for text in texts)
 
 
 class OutputMeter:
@@ -56,12 +65,12 @@ class OutputMeter:
 
     @property
     def tokens(self) -> int:
-        return math.ceil(self._used)
+        return _whole(self._used)
 
     def take(self, text: str) -> str:
         """The part of `text` that still fits; `cut` turns true when some of it did not."""
         cost = MIDDLE.tokens(text)
-        if self._used + cost <= self._max:
+        if self._used + cost <= self._max + _NOISE:
             self._used += cost
             return text
         self.cut = True
@@ -74,5 +83,5 @@ def _longest_prefix(text: str, tokens: float) -> str:
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if MIDDLE.tokens(text[:middle]) <= tokens else (low, middle - 1)
+        low, high = (middle, high) if MIDDLE.tokens(text[:middle]) <= tokens + _NOISE else (low, middle - 1)
     return text[:low]
