@@ -211,6 +211,7 @@ def test_commands_that_call_no_endpoint_need_no_endpoint_key(tmp_path: Path) -> 
     [
         ("postgresql://cs@db.local/cs", "postgresql+psycopg://cs@db.local/cs"),
         ("postgres://cs@db.local:5433/cs", "postgresql+psycopg://cs@db.local:5433/cs"),
+        ("postgresql://cs:@/cs?host=/run/pg", "postgresql+psycopg://cs@/cs?host=/run/pg"),
         ("postgresql://cs:${env:PG}@db/cs?sslmode=require", "postgresql+psycopg://cs:p%40ss%2Fw0rd%21@db/cs?sslmode=require"),
         ("postgresql://cs:${file:secrets/pg}@db/cs", "postgresql+psycopg://cs:p%40ss%2Fw0rd%21@db/cs"),
     ],

@@ -28,7 +28,7 @@ _UNIT_BYTES = {
 }  # fmt: skip
 _DATABASE = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://"
-    r"(?P<user>[^:@/]+)(?::(?P<password>\$\{[^}]*\}|[^@/]*))?@(?P<rest>[^@/]+/[^/?]+(?P<options>\?.*)?)"
+    r"(?P<user>[^:@/]+)(?::(?P<password>\$\{[^}]*\}|[^@/]*))?@(?P<rest>[^@/?]*/[^/?]+(?P<options>\?.*)?)"
 )
 _MAX_SECRET_BYTES = 64 * 1024
 
