@@ -106,6 +106,9 @@ class WireModel:
         return self._settings.price
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Done, None]:
+        request = replace(
+            request, max_output_tokens=min(request.max_output_tokens, self._settings.max_output_tokens)
+        )
         ends = asyncio.get_running_loop().time() + min(request.deadline_s, self._settings.timeout_s)
         reader = self._dialect.reader()
         meter = OutputMeter(request.max_output_tokens)

@@ -77,7 +77,9 @@ _GENERIC: tuple[tuple[Goal, str], ...] = (
     ("endless", r"\b(?:повторяй|пиши|продолжай)\w*[^\n]{0,60}\b(?:бесконечно|без остановки|вечно)"),
     ("endless", r"\b(?:шексіз|тоқтамай|тоқтаусыз)\b[^\n]{0,60}\b(?:қайтала|жаз|жалғастыр)"),
 )
-_RULES: tuple[tuple[Goal, re.Pattern[str]], ...] = tuple((goal, re.compile(pattern, re.IGNORECASE)) for goal, pattern in _GENERIC)
+_RULES: tuple[tuple[Goal, re.Pattern[str]], ...] = tuple(
+    (goal, re.compile(pattern, re.IGNORECASE)) for goal, pattern in _GENERIC
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ WireName = Literal["openai", "anthropic"]
 _PASSAGE = re.compile(r"^<<PASSAGE (\d+) (\S+)>>[^\S\n]*\n(.*?)^<<END \1 \2>>", re.MULTILINE | re.DOTALL)
 _QUESTION = re.compile(r"^<<QUESTION (\S+)>>[^\S\n]*\n(.*?)^<<END QUESTION \1>>", re.MULTILINE | re.DOTALL)
 _DATAMARK = re.compile(r"datamark:\s*[\"'`«]?(\S)")
-_ABSTAIN = re.compile(r"\b(?:abstain|no_answer|no answer token):\s*[\"'`«]?([\w<>\[\]|-]+)", re.IGNORECASE)
-_ABSTAIN_WORD = re.compile(
-    r"\b(?:NO_[A-Z_]*ANSWER|NO_EVIDENCE|NOT_IN_PASSAGES|INSUFFICIENT_[A-Z]+|ABSTAIN)\b"
-)
+_ABSTAIN = re.compile(r"\b(?:abstain:|exactly)\s+[\"'`«]?([A-Z][A-Z_]{4,})")
+_HEADER = re.compile(r"\A\s*\([^\n]*\)[^\S\n]*\n")
+"""A passage's title and headings, in brackets on a line of their own."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ class SeenPrompt:
 
     @cached_property
     def passages(self) -> tuple[tuple[int, str], ...]:
-        """(n, text) of every fenced passage, datamarks removed."""
-        return tuple((int(n), self.undatamarked(text).strip()) for n, _, text in _PASSAGE.findall(self.text))
+        """(n, text) of every fenced passage, without datamarks and without its header line."""
+        found = _PASSAGE.findall(self.text)
+        return tuple((int(n), _HEADER.sub("", self.undatamarked(text)).strip()) for n, _, text in found)
 
     @cached_property
     def question(self) -> str:
@@ -63,10 +63,8 @@ class SeenPrompt:
     @cached_property
     def abstain_token(self) -> str:
         """What the system prompt says to answer when the passages do not hold the answer."""
-        if found := _ABSTAIN.search(self.system):
-            return found.group(1)
-        found = _ABSTAIN_WORD.search(self.system)
-        return found.group(0) if found else "NO_ANSWER"
+        found = _ABSTAIN.search(self.system)
+        return found.group(1) if found else "NO_ANSWER"
 
     def undatamarked(self, text: str) -> str:
         return text.replace(self.datamark, " ") if self.datamark else text

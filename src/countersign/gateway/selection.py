@@ -1,0 +1,226 @@
+"""Which sentences of the given passages answer a question: word overlap weighed by rarity, and what is asked for.
+
+No model. Within a language a sentence is scored by the share of the question's content words that it, its heading and
+the sentence before it carry, rare words counting more, plus a bonus when it holds the kind of thing asked for (a
+figure, a date, a person). Across languages words are replaced by glossary concepts and the passage's own similarity.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from countersign.corpus.glossary import concepts
+from countersign.corpus.language import detect
+from countersign.corpus.sentences import is_table_row, split_sentences
+from countersign.corpus.terms import content_terms, fold, found_in
+from countersign.domain.documents import Language, Passage
+
+_HEADING_WEIGHT = 0.6
+_BEFORE_WEIGHT = 0.4
+_CONCEPT_WEIGHT = 0.9
+_FOCUS = 0.12
+_PRIOR = 0.1
+_MAX_PER_PASSAGE = 120
+_MAX_CELLS = 8
+# Cosines of the embedded multilingual-e5-small: unrelated texts lie near the first, related ones above the second.
+_COSINE_UNRELATED, _COSINE_RELATED = 0.79, 0.87
+
+_ASKS_FIGURE = re.compile(
+    r"\b(?:how (?:much|many|long|often|large|high|old|soon|fast|quickly)|(?:what|which) (?:is|are|was) the [\w\s-]{0,40}?"
+    r"(?:rate|fee|limit|amount|price|cost|period|deadline|number|percentage|tariff|penalty|minimum|maximum|budget)|"
+    r"сколько|скольк\w+|как долго|как часто|(?:какая?|какой|какое|каков\w*|какую)\s+(?:\w+\s+){0,2}?"
+    r"(?:ставк\w+|комисси\w+|лимит\w*|сумм\w+|цен\w+|стоимость|срок\w*|размер\w*|тариф\w*|штраф\w*|процент\w*|плат\w+)|"
+    r"қанша\w*|неше\w*|қандай\s+(?:\w+\s+){0,2}?(?:мөлшерлеме\w*|комиссия\w*|лимит\w*|сома\w*|баға\w*|мерзім\w*|тариф\w*))"
+)
+_ASKS_TIME = re.compile(
+    r"\b(?:when|what (?:time|date)|since when|когда|с какого|до какого|қашан\w*|қай (?:күн|уақыт)\w*)"
+)
+_ASKS_PERSON = re.compile(r"\b(?:who|whom|whose|кто|кого|кому|кем|кім\w*)\b")
+_TIME = re.compile(
+    r"\d{1,2}[:.]\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:19|20)\d\d\b|\d\s*(?:янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек|"
+    r"қаң|ақп|нау|сәу|мам|мау|шіл|там|қыр|қаз|қар|жел|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One sentence or row. `passage` is 0-based; `text` is verbatim, or `Header: cell; …` of verbatim cells for a row."""
+
+    passage: int
+    order: int
+    text: str
+    terms: frozenset[str]
+    before: frozenset[str]
+    heading: frozenset[str]
+    language: Language
+    is_row: bool
+    source: str
+    """Everything that it is read with, for comparison by concepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    candidate: Candidate
+    score: float
+
+
+def candidates(passages: Sequence[Passage]) -> list[Candidate]:
+    """Every sentence and row that could be an answer, in order."""
+    return [candidate for index, passage in enumerate(passages) for candidate in _of_passage(index, passage)]
+
+
+def rank(
+    question: str, language: Language, found: Sequence[Candidate], passages: Sequence[Passage]
+) -> list[Scored]:
+    """Best first. A score near 1 means that everything asked for is there; below about 0.45 that it is not."""
+    asked_in = detect(question)
+    asked_in = language if asked_in == "und" else asked_in
+    weights = _weights(content_terms(question, asked_in), found)
+    top = max((passage.score for passage in passages), default=0.0)
+    scored: list[Scored] = []
+    for candidate in found:
+        passage = passages[candidate.passage]
+        if candidate.language in (asked_in, "und"):
+            score = _within(weights, candidate)
+        else:
+            score = _across(question, candidate, passage)
+        prior = passage.score / top if top > 0 else 0.0
+        scored.append(Scored(candidate, score + _focus(question, candidate.text) + _PRIOR * (prior - 0.5)))
+    return sorted(scored, key=lambda item: (-item.score, item.candidate.order))
+
+
+def central(found: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The sentences that carry most of what the others speak of, without repeats, in their order."""
+    frequency = Counter(term for candidate in found for term in candidate.terms)
+    prose = [c for c in found if not c.is_row and 4 <= len(c.terms) <= 40]
+    chosen: list[Candidate] = []
+    covered: set[str] = set()
+    while prose and len(chosen) < count:
+        best = max(prose, key=lambda c: _centrality(c, frequency, covered, len(found)))
+        prose.remove(best)
+        if all(overlap(best, other) < 0.7 for other in chosen):
+            chosen.append(best)
+            covered |= best.terms
+    return sorted(chosen, key=lambda c: c.order)
+
+
+def overlap(first: Candidate, second: Candidate) -> float:
+    """Dice of content words; sentences with different figures never count as repeats."""
+    if set(re.findall(r"\d+", first.text)) != set(re.findall(r"\d+", second.text)):
+        return 0.0
+    total = len(first.terms) + len(second.terms)
+    return 2 * len(first.terms & second.terms) / total if total else 1.0
+
+
+def _centrality(candidate: Candidate, frequency: Counter[str], covered: set[str], size: int) -> float:
+    new = candidate.terms - covered
+    weight = sum(math.log1p(frequency[term]) for term in new) / math.sqrt(len(candidate.terms))
+    return (
+        weight
+        * (1.15 if any(char.isdigit() for char in candidate.text) else 1.0)
+        * (1.2 - 0.4 * candidate.order / size)
+    )
+
+
+# Cutting passages
+
+
+def _of_passage(index: int, passage: Passage) -> list[Candidate]:
+    language = passage.language if passage.language != "und" else detect(passage.text)
+    heading_text = " ".join((passage.title, *passage.heading_path, passage.sheet))
+    heading = frozenset(content_terms(heading_text, language))
+    header: tuple[str, ...] = ()
+    before, before_text = frozenset[str](), ""
+    cut: list[Candidate] = []
+    for number, (start, end) in enumerate(split_sentences(passage.text)[:_MAX_PER_PASSAGE]):
+        raw = passage.text[start:end].strip()
+        row = is_table_row(raw)
+        if row and not header:
+            header = _header(raw)
+            if header:
+                continue
+        text = _read_row(raw, header) if row else " ".join(raw.split())
+        terms = frozenset(content_terms(text, language))
+        if _may_answer(text, terms):
+            source = f"{heading_text} {before_text} {text}"
+            order = index * 1000 + number
+            cut.append(Candidate(index, order, text, terms, before, heading, language, row, source))
+        if not row:
+            before, before_text = terms, text
+    return cut
+
+
+def _may_answer(text: str, terms: frozenset[str]) -> bool:
+    """A question, a heading or a stray word answers nothing."""
+    if text.endswith(("?", ":")) or not terms:
+        return False
+    return len(terms) >= 3 or any(char.isdigit() for char in text)
+
+
+def _header(row: str) -> tuple[str, ...]:
+    cells = tuple(cell.strip() for cell in row.split(" | "))
+    return cells if sum(any(c.isdigit() for c in cell) for cell in cells) <= len(cells) // 2 else ()
+
+
+def _read_row(row: str, header: tuple[str, ...]) -> str:
+    cells = [cell.strip() for cell in row.split(" | ")]
+    if len(cells) != len(header):
+        return "; ".join(cell for cell in cells if cell)
+    pairs = [f"{name}: {cell}" if name else cell for name, cell in zip(header, cells, strict=True) if cell]
+    return "; ".join(pairs[:_MAX_CELLS])
+
+
+# Scoring
+
+
+def _weights(terms: list[str], found: Sequence[Candidate]) -> dict[str, float]:
+    """Rarity of each asked word among the candidates; a word that none of them has weighs as much as one that one has."""
+    size = len(found) + 1
+    return {
+        term: math.log(1 + size / (1 + sum(found_in(term, c.terms | c.heading) for c in found)))
+        for term in dict.fromkeys(terms)
+    }
+
+
+def _within(weights: dict[str, float], candidate: Candidate) -> float:
+    total = sum(weights.values())
+    if not total:
+        return 0.0
+    return sum(weight * _presence(term, candidate) for term, weight in weights.items()) / total
+
+
+def _presence(term: str, candidate: Candidate) -> float:
+    if found_in(term, candidate.terms):
+        return 1.0
+    if found_in(term, candidate.heading):
+        return _HEADING_WEIGHT
+    if concepts(term) & concepts(candidate.text):
+        return _CONCEPT_WEIGHT
+    return _BEFORE_WEIGHT if found_in(term, candidate.before) else 0.0
+
+
+def _across(question: str, candidate: Candidate, passage: Passage) -> float:
+    asked = concepts(question)
+    own = len(asked & concepts(candidate.text)) / len(asked) if asked else 0.0
+    read = len(asked & concepts(candidate.source)) / len(asked) if asked else 0.0
+    alike = (passage.features.get("cosine", 0.0) - _COSINE_UNRELATED) / (_COSINE_RELATED - _COSINE_UNRELATED)
+    share = 0.7 * own + 0.3 * read
+    if len(asked) < 2:
+        share *= 0.7
+    return 0.7 * share + 0.3 * min(1.0, max(0.0, alike))
+
+
+def _focus(question: str, text: str) -> float:
+    asked = fold(question)
+    if _ASKS_TIME.search(asked):
+        return _FOCUS if _TIME.search(text) else -_FOCUS
+    if _ASKS_FIGURE.search(asked):
+        return _FOCUS if any(char.isdigit() for char in text) else -_FOCUS
+    if _ASKS_PERSON.search(asked):
+        return 0.5 * _FOCUS if re.search(r"\s[«\"“(]?[A-ZА-ЯӘІҢҒҮҰҚӨҺ]", text) else 0.0
+    return 0.0
