@@ -1,0 +1,1 @@
+"""Checks on question, passages, prompt and output stream. Start with `pipeline.Guard`."""

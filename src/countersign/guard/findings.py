@@ -38,7 +38,11 @@ def inert(text: str, max_chars: int = _EVIDENCE_CHARS) -> str:
     kept = "".join(
         c if c.isprintable() and unicodedata.category(c)[0] != "C" else "·" for c in text[: max_chars * 2]
     )
-    kept = kept.translate(str.maketrans("<>[]()`&|", "‹›⟦⟧❨❩'+¦")).replace("://", "[:]//")
+    kept = (
+        kept.translate(str.maketrans("<>[]()`&|", "‹›⟦⟧❨❩'+¦"))
+        .replace("://", "[:]//")
+        .replace("www.", "www[.]")
+    )
     return kept[:max_chars] + ("…" if len(kept) > max_chars or len(text) > max_chars * 2 else "")
 
 

@@ -49,6 +49,8 @@ class Signal:
         return self.score >= SIGNAL_AT
 
 
+NO_SIGNAL: Final = Signal(0.0)
+
 _EN_RULEWORDS = r"(?:instruct\w*|rules?|prompts?|guidelines?|directives?|restrictions?|guardrails?|safety \w+|safeguards?|policies|constraints?|programming|training|system messages?|context)"
 _EN_PRIOR = r"(?:(?:all|any|every|each|of|the|your|my|these|those|its?|previous\w*|prior|above|earlier|preceding|original|initial|existing|current|foregoing|system|developer|safety|given|built.in|hidden|aforementioned)[\s,/]+(?:and |or )?){1,6}"
 _RU_RULEWORDS = r"(?:инструкц\w+|указани\w+|правил\w*|промпт\w*|запрос\w*|ограничени\w+|настро\w+|директив\w+|подсказк\w+|команд\w*|установк\w+|контекст\w*)"

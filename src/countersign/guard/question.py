@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from countersign.domain.answers import HistoryTurn
 from countersign.guard.findings import GuardFinding
-from countersign.guard.injection import Signal
+from countersign.guard.injection import NO_SIGNAL, Signal
 from countersign.guard.untrusted import treat
 
 MAX_QUESTION_CHARS = 8_000
@@ -21,7 +21,7 @@ class GuardedText:
     text: str
     findings: tuple[GuardFinding, ...] = ()
     blocked_reason: str = ""
-    signal: Signal = Signal(0.0)
+    signal: Signal = NO_SIGNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,19 @@ def guard_history(
 ) -> GuardedHistory:
     """Clean a client's history, newest turns first in importance: what passes the limits is left out from the oldest."""
     kept: list[HistoryTurn] = []
+    considered = 0
     findings: list[GuardFinding] = []
     room = max_chars
     for turn in reversed(turns[-max_turns:]):
         if len(turn.content) > room:
             break
         room -= len(turn.content)
+        considered += 1
         treated = treat(turn.content, "history")
         findings.extend(treated.findings)
         role = "assistant" if turn.role == "assistant" else "user"
         if text := treated.text.strip():
             kept.append(HistoryTurn(role, text))
-    considered = len(kept)
     if considered < len(turns):
         left_out = len(turns) - considered
         findings.append(GuardFinding("limits", "history", "history_truncated", "info", count=left_out))
