@@ -13,7 +13,6 @@ from countersign.domain.events import EventKind
 from countersign.gateway.budget import limits_of
 from countersign.gateway.residency import allowed_regions
 from countersign.gateway.seams import Delta, Done, Exhausted, ModelRequest, Restart, RungChosen, RungSkipped
-from countersign.guard.passages import undatamark
 
 _CAUSES = {
     "residency": RefusalReason.NO_MODEL_ALLOWED,
@@ -53,7 +52,7 @@ async def generate_text(line: Line, turn: Turn) -> Turn:
             done = value
     if chosen is None or done is None:
         return _exhausted(line, turn, Exhausted(()))
-    draft = undatamark("".join(written), turn.datamark).strip()
+    draft = "".join(written).strip()
     served = Served(
         chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
     )

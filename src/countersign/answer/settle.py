@@ -82,10 +82,11 @@ def _answer(line: Line, turn: Turn) -> Answer:
 
 def _redacted(line: Line, turn: Turn) -> tuple[Citation, ...]:
     """A quote is output too: what the text may not show, its citation may not show either."""
-    if sees_personal(turn):
-        return turn.citations
-    key = line.tenant_keys(turn.principal.tenant)
-    return tuple(replace(c, quote=line.guard.redact(c.quote, key)) for c in turn.citations)
+    sees, key = sees_personal(turn), line.tenant_keys(turn.principal.tenant)
+    return tuple(
+        replace(c, quote=line.guard.redact(c.quote, may_see_personal=sees, tenant_key=key))
+        for c in turn.citations
+    )
 
 
 def _hold(line: Line, turn: Turn) -> Hold:

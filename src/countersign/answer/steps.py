@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from countersign.access.principal import Principal
 from countersign.answer.citations import bind
-from countersign.answer.compose import compose
+from countersign.answer.compose import ABSTAIN, compose
 from countersign.answer.confidence import judge_confidence
 from countersign.answer.conflicts import find_conflicts
 from countersign.answer.decide import decide
@@ -23,7 +23,7 @@ from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.events import EventKind
 from countersign.guard.findings import GuardFinding
 from countersign.guard.passages import fence, fence_question, new_datamark, new_marker
-from countersign.guard.prompt import check_prompt, new_canary
+from countersign.guard.prompt import new_canary
 
 _DOCUMENT_PASSAGES = 40
 """How many passages of one document a summary may rest on."""
@@ -146,7 +146,7 @@ async def compose_prompt(line: Line, turn: Turn) -> Turn:
         fence_question=fence_question,
     )
     user = [message.content for message in composed.messages if message.role != "system"]
-    verdict = check_prompt(system=composed.system_prompt, user=user, canary=canary, marker=marker)
+    verdict = line.guard.prompt(system=composed.system_prompt, user=user, canary=canary, marker=marker)
     if verdict.blocked_reason:
         return turn.refused(RefusalReason.QUESTION_BLOCKED, verdict.blocked_reason)
     return replace(turn, composed=composed, canary=canary.value, datamark=mark)
@@ -164,15 +164,24 @@ async def guard_output(line: Line, turn: Turn) -> Turn:
     filtering = line.guard.output_filter(
         canary=turn.canary,
         system_prompt=composed.system_prompt if composed else "",
-        allowed_hosts=frozenset(turn.assistant.allowed_link_hosts),
+        allowed_hosts=turn.assistant.allowed_link_hosts,
         may_see_personal=sees_personal(turn),
         tenant_key=line.tenant_keys(turn.principal.tenant),
+        datamark=turn.datamark,
+        spoken=(ABSTAIN,),
     )
     result = filtering.filter_whole(turn.draft)
-    facts = {"findings": _codes(result.findings), "blocked": result.blocked, "duration_ms": _ms(started)}
+    facts = {
+        "findings": _codes(result.findings),
+        "blocked": result.blocked_reason,
+        "duration_ms": _ms(started),
+    }
     turn = turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
-    if result.blocked:
-        return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, result.blocked)
+    blocked = result.blocked_reason
+    if not blocked and line.guard.examine_output(result.text).action != "allow":
+        blocked = "check_blocked"
+    if blocked:
+        return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, blocked)
     return replace(turn, draft=result.text)
 
 

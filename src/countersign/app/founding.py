@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from countersign.access.keys import create_server_key, server_key_path
+from countersign.access.keys import create_server_key
+from countersign.domain.errors import Conflict
 from countersign.domain.workspace import Workspace
 from countersign.record.keys import create_signer
 from countersign.storage.database import Database
@@ -24,8 +26,7 @@ def found(workspace: Workspace) -> None:
 def make_keys(state: Path) -> None:
     """The server key and the signing key, each readable by its owner only; existing ones stay."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not server_key_path(state).exists():
+    with suppress(Conflict):
         create_server_key(state)
-    keys = state / "keys"
-    if not any(keys.glob("signing*")):
-        create_signer(keys)
+    with suppress(Conflict):
+        create_signer(state / "keys")

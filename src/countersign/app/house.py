@@ -22,7 +22,7 @@ from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
-from countersign.app.releases import register_releases
+from countersign.app.releases import behaviour_of, register_releases
 from countersign.app.sync import Sync, SyncReport, SyncWatch
 from countersign.app.worker import Worker
 from countersign.corpus.blobs import Blobs
@@ -41,7 +41,7 @@ from countersign.gateway.ladder import Ladder
 from countersign.gateway.residency import allowed_regions, may_go
 from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
-from countersign.retrieval.retrieve import Retriever
+from countersign.retrieval.retrieve import RetrievalSettings, Retriever
 from countersign.sources.connector import SourceConnector
 from countersign.sources.files import FilesConnector
 from countersign.storage.answers import SqlAnswerStore
@@ -190,7 +190,9 @@ async def open_house(
         clock=clock,
         assistants=workspace.assistants,
         ladders=_ladders(workspace, http, budget),
-        releases=await register_releases(database, workspace, chunker, embedder, parser, clock),
+        releases=await register_releases(
+            database, workspace, behaviour_of(chunker, embedder, RetrievalSettings()), clock
+        ),
         guard=guard,
         retriever=retriever,
         embedder=embedder,
@@ -242,11 +244,11 @@ def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder |
     settings = workspace.embeddings
     if settings is None:
         return None, "embeddings are switched off in the workspace file"
-    from countersign.corpus.embedding import EmbeddedE5, EndpointEmbedder, available
+    from countersign.corpus.embedding import EmbeddedE5, EndpointEmbedder
 
     if settings.base_url:
         return EndpointEmbedder(settings), ""
-    missing = available()
+    missing = EmbeddedE5.available()
     if missing:
         return None, missing
     return EmbeddedE5(model_cache), ""

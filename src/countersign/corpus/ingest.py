@@ -150,7 +150,7 @@ class Ingestion:
         parsed = await self._parse(pending)
         title = pending.document.title or parsed.title or pending.document.filename
         chunks = self._chunker.chunk(parsed, title) if parsed.status in SEARCHABLE else ()
-        if parsed.status in SEARCHABLE and not chunks:
+        if parsed.status in SEARCHABLE and not chunks and not parsed.attachments:
             parsed = replace(parsed, status=ParseStatus.EMPTY, reason="no_text")
         hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
         if self._may_embed(pending.document.residency):
