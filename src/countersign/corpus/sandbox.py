@@ -145,7 +145,7 @@ class Sandbox:
             except (TimeoutError, ConnectionError) as error:
                 self._drop_zygote()
                 raise StorageError(
-                    "the parser process did not start",
+                    f"the parser process did not start ({error})",
                     code="sandbox_unavailable",
                     hint="run `countersign doctor`; check free memory and that the interpreter can start itself",
                 ) from error
@@ -285,6 +285,9 @@ class Sandbox:
             self._drop_zygote()
             return
         message = json.loads(data)
+        if "failed" in message:
+            self._drop_zygote(str(message["failed"]))
+            return
         if message.get("ready"):
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
@@ -299,7 +302,7 @@ class Sandbox:
         if running.exit is not None and not running.done.done():
             running.done.set_result(_judge(running.job, running.exit, b"".join(running.parts), running.overflow))
 
-    def _drop_zygote(self) -> None:
+    def _drop_zygote(self, why: str = "the zygote ended before it was ready") -> None:
         control, self._control = self._control, None
         process, self._process = self._process, None
         if control is not None:
@@ -310,7 +313,7 @@ class Sandbox:
             process.send_signal(signal.SIGKILL)
             process.wait()
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(ConnectionError("the zygote ended before it was ready"))
+            self._ready.set_exception(ConnectionError(why))
         for running in self._running.values():
             if not running.done.done():
                 running.done.set_result(Outcome("lost", b"".join(running.parts)))

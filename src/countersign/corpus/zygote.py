@@ -225,12 +225,16 @@ def report(_source: int, params: Mapping[str, Any], output: Output) -> None:
 
 def main() -> None:
     os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"})
-    os.umask(0o077)
+    os.umask(0o022)  # folders of the bare root must be open to the unprivileged user
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    zygote = Zygote(control, json.loads(control.recv(MESSAGE_BYTES)))
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError, KeyboardInterrupt):
-        zygote.serve()
+    try:
+        Zygote(control, json.loads(control.recv(MESSAGE_BYTES))).serve()
+    except (ConnectionResetError, BrokenPipeError, KeyboardInterrupt):
+        return
+    except Exception as error:  # noqa: BLE001 - there is nobody else to tell: said over the socket, then over
+        control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]}).encode())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Segment:
 
     @property
     def size(self) -> float:
-        return self.y1 - self.y0
+        height, width = self.y1 - self.y0, self.x1 - self.x0
+        return width if len(self.text) > 3 and height > 3 * width else height
 
     @property
     def middle_y(self) -> float:
@@ -113,9 +114,14 @@ def _lines(segments: Sequence[Segment]) -> list[_Line]:
 
 
 def _continues(line: _Line, segment: Segment) -> bool:
-    size = max(1.0, min(line.segments[-1].size, segment.size))
-    level = abs(line.segments[-1].middle_y - segment.middle_y) < 0.45 * size
-    return level and -0.5 * size < segment.x0 - line.x1 < 2.5 * size
+    size = max(1.0, line.segments[-1].size, segment.size)
+    return same_level(line.segments[-1], segment) and -0.5 * size < segment.x0 - line.x1 < 2.5 * size
+
+
+def same_level(first: Segment, second: Segment) -> bool:
+    """Whether two pieces stand on one line; a raised or lowered small piece does."""
+    shared = min(first.y1, second.y1) - max(first.y0, second.y0)
+    return shared > 0.45 * max(0.1, min(first.size, second.size))
 
 
 def _table_line(table: Table) -> _Line:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of
+from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of, same_level
 from countersign.corpus.zygote import Output, Refusal
 
 MAX_CHARS_PER_PAGE = 200_000
@@ -255,9 +255,9 @@ def _append(segments: list[Segment], new: Segment) -> None:
     """Join to the last segment when it follows on the same line without a wide gap and looks alike."""
     last = segments[-1] if segments else None
     if last is not None and last.hidden == new.hidden and last.bold == new.bold:
-        size = max(1.0, min(last.size, new.size))
+        size = max(1.0, last.size, new.size)
         gap = new.x0 - last.x1
-        if abs(last.middle_y - new.middle_y) < 0.35 * size and -0.6 * size < gap < 0.9 * size:
+        if same_level(last, new) and -0.6 * size < gap < 0.9 * size:
             joint = "" if gap < 0.15 * size or last.text.endswith(" ") else " "
             last.text = last.text + joint + new.text
             last.x0, last.x1 = min(last.x0, new.x0), max(last.x1, new.x1)
@@ -292,7 +292,7 @@ class _Styles:
             buffer = ctypes.create_string_buffer(128)
             self._raw.FPDFFont_GetBaseFontName(font, buffer, 128)
             name = buffer.value.lower()
-            heavy = any(word in name for word in (b"bold", b"black", b"heavy", b"semibold", b"demi"))
+            heavy = any(word in name for word in (b"bold", b"black", b"heavy", b"demi", b"cmbx", b"-bd"))
             self._fonts[key] = heavy or self._raw.FPDFFont_GetWeight(font) >= 600
         return self._fonts[key]
 
