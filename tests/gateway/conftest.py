@@ -5,6 +5,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from countersign.gateway.http import HttpClient
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
 
 
 @pytest.fixture

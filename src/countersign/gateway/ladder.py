@@ -51,6 +51,11 @@ class Ladder:
         self._home_region = home_region
         self._budget = budget
 
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """Best first, for the health page."""
+        return self._rungs
+
     async def stream(
         self,
         request: ModelRequest,

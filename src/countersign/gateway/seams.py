@@ -91,7 +91,7 @@ class Exhausted:
     def cause(self) -> Literal["residency", "budget", "provider"]:
         """What to tell the asker: residency only when it removed every rung, else money before technical failure."""
         reasons = [skipped.reason for skipped in self.because]
-        if all(reason == "residency_not_allowed" for reason in reasons):
+        if reasons and all(reason == "residency_not_allowed" for reason in reasons):
             return "residency"
         return "budget" if any(reason in BUDGET_REASONS for reason in reasons) else "provider"
 
