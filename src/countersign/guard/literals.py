@@ -163,9 +163,7 @@ class FixedStringHold:
             self._trim()
             if strings.hit[self._state]:
                 return strings.hit[self._state]
-        while self._state and at - self._starts[0] > _ENCODED_STRIDE: Final = 4
-"""Encodings are watched at every fourth place only: it is the automaton's size that costs."""
-_MAX_SPREAD:
+        while self._state and at - self._starts[0] > _MAX_SPREAD:
             self._state = strings.fail[self._state]
             self._trim()
         return ""
