@@ -151,10 +151,14 @@ class TantivyIndex:
         self._lock = _take_lock(folder) if owner else None
         self._current: Generation | None = None
         self._published = Manifest("")
-        if owner:
-            self._open_as_owner()
-        else:
-            self.refresh()
+        try:
+            if owner:
+                self._open_as_owner()
+            else:
+                self.refresh()
+        except BaseException:
+            self._unlock()
+            raise
 
     def _open_as_owner(self) -> None:
         manifest = Manifest.read(self._folder)
@@ -319,9 +323,12 @@ class TantivyIndex:
                 if self._owner and self._current.manifest != self._published:
                     self._current.manifest.write(self._folder)
             self._current = None
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
 
 class Rebuild:

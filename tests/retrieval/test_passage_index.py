@@ -1,0 +1,64 @@
+"""The embedded passage index passes the suite that any adapter inherits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from countersign.domain.errors import StorageError
+from countersign.storage.passage_index import PassageIndexes, TantivyIndex
+from countersign.testing.passage_index_suite import (
+    DIMENSION,
+    PassageIndexSuite,
+    make_row,
+    make_scope,
+    search_all,
+)
+
+
+class TestTantivyIndex(PassageIndexSuite):
+    def open_index(self, folder: Path, tenant: str, *, owner: bool) -> TantivyIndex:
+        return PassageIndexes(folder, DIMENSION, owner=owner).of(tenant)
+
+    def writer_program(self, folder: Path) -> str:
+        return (
+            "from pathlib import Path\n"
+            "from countersign.storage.passage_index import PassageIndexes\n"
+            "from countersign.testing.passage_index_suite import DIMENSION, write_for_ever\n"
+            f"write_for_ever(PassageIndexes(Path({str(folder)!r}), DIMENSION, owner=True).of('main'))\n"
+        )
+
+
+def test_other_settings_start_an_empty_index(tmp_path: Path) -> None:
+    first = TantivyIndex(tmp_path, DIMENSION, owner=True, settings="chunker 1")
+    first.apply([make_row(1)], 1)
+    first.close()
+    with pytest.raises(StorageError, match="other settings"):
+        TantivyIndex(tmp_path, DIMENSION, owner=False, settings="chunker 2")
+    second = TantivyIndex(tmp_path, DIMENSION, owner=True, settings="chunker 2")
+    assert second.applied_seq == 0 and second.passage_ids() == set()
+    second.close()
+
+
+def test_a_vector_of_another_size_is_refused(tmp_path: Path) -> None:
+    index = TantivyIndex(tmp_path, DIMENSION + 1, owner=True)
+    with pytest.raises(StorageError) as caught:
+        index.apply([make_row(1)], 1)
+    assert caught.value.code == "index_dimension"
+    index.close()
+
+
+def test_without_a_dimension_it_searches_words_only(tmp_path: Path) -> None:
+    index = TantivyIndex(tmp_path, None, owner=True)
+    index.apply([make_row(1), make_row(2)], 2)
+    assert search_all(index, make_scope(1)) == {1, 2}
+    assert not list(tmp_path.rglob("*.f32"))
+    index.close()
+
+
+def test_a_damaged_manifest_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(StorageError) as caught:
+        TantivyIndex(tmp_path, DIMENSION, owner=True)
+    assert caught.value.code == "index_damaged" and "rebuilt" in caught.value.hint
