@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from countersign.access.keys import ServerKey, create_server_key, load_server_key, new_key, server_key_path
 from countersign.access.principal import Principal, Role
@@ -159,6 +161,35 @@ async def test_the_door_sees_a_revocation_on_its_next_request(
         await access.authenticate(new.token)
 
 
+@pytest.mark.anyio
+async def test_people_of_a_tenant_that_is_gone_stay_outside(
+    database: Database, server_key: ServerKey, clock: MovableClock
+) -> None:
+    person(database, clock)
+    token = key(database, server_key, clock).token
+    assert await SqlAccess(database, server_key, clock, tenants=frozenset({"bank"})).authenticate(token)
+    with pytest.raises(NotAuthenticated):
+        await SqlAccess(database, server_key, clock, tenants=frozenset({"telecom"})).authenticate(token)
+
+
+def test_a_request_costs_one_statement(
+    database: Database, server_key: ServerKey, clock: MovableClock
+) -> None:
+    person(database, clock)
+    token = key(database, server_key, clock).token
+    statements: list[str] = []
+
+    def note(*said: Any) -> None:
+        statements.append(said[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    for sent in (token, new_key()[1]):
+        statements.clear()
+        with contextlib.suppress(NotAuthenticated):
+            authenticate(database, server_key, sent, clock)
+        assert len([text for text in statements if text.startswith("SELECT")]) == 1
+
+
 # -- people -----------------------------------------------------------------------------------------------------
 def test_a_person_is_changed_part_by_part(database: Database, clock: MovableClock) -> None:
     made = database.write_now(
@@ -173,7 +204,7 @@ def test_a_person_is_changed_part_by_part(database: Database, clock: MovableCloc
         people.set_person, "aigul", tenant="bank", now=clock.now(), roles=["auditor"]
     )
     assert changed.changed == ("roles",) and changed.person.groups == ("a", "b")
-    again = database.write_now(people.set_person, "aigul", tenant="bank", now=clock.now(), roles=["auditor"])
+    again = database.write_now(people.set_person, "aigul", now=clock.now(), roles=["auditor"])
     assert again.changed == ()
     assert database.read_now(people.list_people, "bank") == [again.person]
     assert database.read_now(people.list_people, "telecom") == []
@@ -188,6 +219,7 @@ def test_a_person_is_changed_part_by_part(database: Database, clock: MovableCloc
         ({"groups": ["hr,group:board"]}, "bad_group"),
         ({"roles": ["root"]}, "bad_role"),
         ({"tenant": "telecom"}, "tenant_fixed"),
+        ({"name": "marat", "tenant": ""}, "tenant_missing"),
     ],
 )
 def test_what_cannot_be_a_person_is_refused(

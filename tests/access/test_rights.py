@@ -159,7 +159,17 @@ def test_interning_depends_on_meaning_not_on_order(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "term", ["group:a,group:b", "group:a;group:b", "group:", "tenant:bank", "deny:hr", "hr", "group:a\n"]
+    "term",
+    [
+        "group:a,group:b",
+        "group:a;group:b",
+        "group:",
+        "tenant:bank",
+        "deny:hr",
+        "hr",
+        "group:a\n",
+        "user:a\tb",
+    ],
 )
 def test_a_term_that_could_read_as_another_is_never_stored(database: Database, term: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -185,6 +195,7 @@ def test_terms_written_by_people_are_read_as_they_are(term: str) -> None:
 def test_a_bare_name_is_a_group_and_a_denial_is_not_a_right() -> None:
     assert parse_term("hr") == "group:hr"
     assert [parse_term(text) for text in ("!hr", "", "role:x", "a,b", "tenant:bank", " hr")] == [None] * 6
+    assert valid_term("group:HR staff ")
 
 
 # -- why --------------------------------------------------------------------------------------------------------

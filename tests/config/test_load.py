@@ -299,6 +299,18 @@ def test_doubts_do_not_stop_the_start(tmp_path: Path) -> None:
     assert load(tmp_path / "countersign.yaml", {}).name == "small"
 
 
+def test_models_that_may_never_see_the_documents_are_a_doubt(tmp_path: Path) -> None:
+    (doubt,) = found(tmp_path, FULL.replace("    region: kz\n    price", "    region: eu\n    price"))
+    assert "may go to none" in doubt.message and doubt.where == "assistants.staff-help.models"
+
+
+def test_a_secret_that_everybody_may_read_is_a_doubt(tmp_path: Path) -> None:
+    (tmp_path / "main.key").write_text("f-77aa90cc12de")
+    (tmp_path / "main.key").chmod(0o644)
+    (doubt,) = found(tmp_path, FULL.replace("${env:MAIN_KEY}", "${file:main.key}"))
+    assert doubt.severity == "warning" and "may read" in doubt.message
+
+
 def test_norway_is_a_region(tmp_path: Path) -> None:
     assert load(write(tmp_path, MINIMAL + "region: no\n"), {}).region == "no"
 

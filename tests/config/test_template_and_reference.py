@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from countersign.config import load, problems, template
 from countersign.config.reading import Key, Kind
 from countersign.config.reference import markdown
-from countersign.config.sections import WORKSPACE_KEYS
+from countersign.config.sections import SIDECAR_KEYS, WORKSPACE_KEYS
 from countersign.domain.workspace import Process
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
@@ -51,6 +51,12 @@ def _all_keys(keys: tuple[Key, ...]) -> list[Key]:
             found += _all_keys(kind.keys)
             kind = kind.item
     return found
+
+
+def test_the_keys_of_a_manifest_are_those_that_its_reader_knows() -> None:
+    from countersign.sources import sidecar
+
+    assert SIDECAR_KEYS == sidecar._KEYS  # pyright: ignore[reportPrivateUsage]
 
 
 def test_every_key_says_what_it_is_for() -> None:

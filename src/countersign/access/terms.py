@@ -12,23 +12,23 @@ from countersign.domain.documents import Rights
 
 EVERYONE = "tenant:*"
 _KINDS = ("group", "user")
-_PARTING = frozenset(",;")
+_PARTING = frozenset(",;\n\r\t")
 _MAX_CHARACTERS = 200
 
 
 def valid_name(name: str) -> bool:
-    """May this be a group or a person: printable, no `,` or `;`, no space around it, at most 200 characters."""
-    return (
-        0 < len(name) <= _MAX_CHARACTERS
-        and name.isprintable()
-        and name == name.strip()
-        and not (_PARTING & set(name))
-    )
+    """May a person or a group of ours be called so: printable, no `,` or `;`, no space around it, at most 200 characters."""
+    return _sound(name) and len(name) <= _MAX_CHARACTERS and name.isprintable() and name == name.strip()
 
 
 def valid_term(term: str) -> bool:
+    """May this stand in interned rights. A source's group may be stranger than ours: it then matches nobody."""
     kind, colon, name = term.partition(":")
-    return term == EVERYONE or (bool(colon) and kind in _KINDS and valid_name(name))
+    return term == EVERYONE or (bool(colon) and kind in _KINDS and _sound(name))
+
+
+def _sound(name: str) -> bool:
+    return bool(name) and not (_PARTING & set(name))
 
 
 def parse_term(text: str) -> str | None:

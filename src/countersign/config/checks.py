@@ -132,6 +132,7 @@ class _Checks:
         self._known(f"{where}.models", assistant.models, self._workspace.models, "model")
         self._known(f"{where}.tenants", assistant.tenants, self._workspace.tenants, "tenant")
         self._tenants_meet(assistant, where)
+        self._residency(assistant, where)
         self._delivery(assistant, where)
         self._budget(assistant, where)
         if assistant.hold_when.any and not assistant.process.reviewer_groups:
@@ -158,6 +159,21 @@ class _Checks:
             if source.tenants and not asking & set(source.tenants):
                 self.doubtful(
                     f"{where}.sources", f"nobody who may ask can see `{source.name}`: no tenant in common"
+                )
+
+    def _residency(self, assistant: Assistant, where: str) -> None:
+        rules = {rule.label: rule.regions for rule in self._workspace.residency}
+        models = [self._workspace.models[name] for name in assistant.models if name in self._workspace.models]
+        regions = {
+            model.region or self._workspace.region for model in models if model.dialect != "extractive"
+        }
+        for name in assistant.sources:
+            source = self._workspace.sources.get(name)
+            label = source.residency if source else ""
+            if label and regions and not regions & set(rules.get(label, (label,))):
+                self.doubtful(
+                    f"{where}.models",
+                    f"documents of `{name}` are labelled {label} and may go to none of these models",
                 )
 
     def _delivery(self, assistant: Assistant, where: str) -> None:

@@ -233,7 +233,9 @@ def resolve(reader: Reader, kind: str, target: str, *, always: bool = False) -> 
         raise Wrong(what, "set it for the process that runs Countersign", "secret_missing")
     if why := weakness(value):
         raise Wrong(
-            f"the secret behind {kind}:{target} is weak: {why}", "put a real one there", "weak_secret"
+            f"the secret behind {kind}:{target} is weak: {why}",
+            "put a strong one there, or leave the key out where none is asked for",
+            "weak_secret",
         )
     return value
 
@@ -265,7 +267,10 @@ def _read_secret(reader: Reader, place: Place) -> Secret:
             "put it into the environment or a file and write ${env:NAME} or ${file:PATH}",
             "secret_in_file",
         )
-    return Secret(value, resolve(reader, match[1], match[2].strip()))
+    resolved = resolve(reader, match[1], match[2].strip())
+    if match[1] == "file" and resolved and (reader.root / match[2].strip()).stat().st_mode & 0o007:
+        reader.warn(place, "every user of this machine may read the secret's file", "run chmod 600 on it")
+    return Secret(value, resolved)
 
 
 secret = Kind("${env:NAME} or ${file:PATH}", _read_secret)

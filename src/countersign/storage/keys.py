@@ -133,10 +133,15 @@ def authenticate(connection: Connection, server_key: ServerKey, token: str, now:
     row = connection.execute(_LOOKUP, {"prefix": prefix_of(token)}).mappings().first()
     genuine = same(digest, NO_DIGEST if row is None else row["digest"])
     if row is None or not (genuine and _in_force(row, iso(now))):
-        raise NotAuthenticated(
-            "the key is not valid", hint="Send `Authorization: Bearer KEY` with a key in force."
-        )
+        raise not_authenticated()
     return principal_of(row)
+
+
+def not_authenticated() -> NotAuthenticated:
+    """The one answer to every key that opens nothing."""
+    return NotAuthenticated(
+        "the key is not valid", hint="Send `Authorization: Bearer KEY` with a key in force."
+    )
 
 
 def _in_force(row: RowMapping, now: str) -> bool:

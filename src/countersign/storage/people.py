@@ -42,13 +42,14 @@ def set_person(
     connection: Connection,
     name: str,
     *,
-    tenant: str,
+    tenant: str = "",
     now: datetime,
     groups: Iterable[str] | None = None,
     roles: Iterable[str] | None = None,
     disabled: bool | None = None,
 ) -> PersonChange:
-    """Create or change a person; None leaves a part as it is. New people have the role `user` and no group.
+    """Create or change a person; None leaves a part as it is. New people have the role `user` and no group, and need
+    a tenant.
 
     Raises `UsageError` for a name, group or role that cannot be, `Conflict` (`tenant_fixed`) for a move to another
     tenant: what somebody asked and was answered stays where it was, so a new tenant takes a new name.
@@ -56,10 +57,14 @@ def set_person(
     wanted = _wanted(name, groups, roles, disabled)
     before = find_person(connection, name)
     if before is None:
+        if not tenant:
+            raise UsageError(
+                f"{name} is new and needs a tenant", code="tenant_missing", hint="Say --tenant T."
+            )
         row: dict[str, Any] = {"groups": [], "roles": [Role.USER.value], "disabled": False, **wanted}
         connection.execute(insert(person).values(name=name, tenant=tenant, created=iso(now), **row))
         return PersonChange(get_person(connection, name), ("created",))
-    if before.tenant != tenant:
+    if tenant and before.tenant != tenant:
         raise Conflict(
             f"{name} belongs to the tenant {before.tenant}",
             code="tenant_fixed",
