@@ -260,7 +260,7 @@ _ADDRESS: Final = re.compile(
     r"|(?<![\w:/\\.\-])[/\\]{2}(?P<bare>[\w\-]+(?:\.[\w\-]+)+)"
     r"|(?<![\w.@\-])(?P<www>www\.[^\s/\\?#]+)"
     r"|(?<![\w.@\-/])(?P<host>(?:[\w\-]{1,63}\.)+(?:[A-Za-z]{2,24}|xn--[\w\-]+|рф|қаз|бел|рус))(?=[/?#]|:\d)"
-    r"|(?P<script>javascript|vbscript|data|https?|ftp|file|blob|wss?)(?P<colon>:)(?=\S)",
+    r"|(?P<script>javascript(?=:)|vbscript(?=:)|(?:data|https?|ftp|file|blob|wss?)(?=:\S)):",
     re.IGNORECASE,
 )
 _TRAILING: Final = ".,;:!?)]}»”’\"'*_>|"
@@ -295,8 +295,8 @@ def _defanged(match: re.Match[str]) -> str:
     if match["authority"] is None:
         return match.group().replace(".", "[.]")
     scheme = match["scheme"] or ""
-    shown = re.sub("tt", "xx", scheme, count=1, flags=re.IGNORECASE)
-    sign = "://" if shown != scheme else "[:]//"
+    web = scheme.lower() in ("http", "https")
+    opening = scheme.replace("t", "x").replace("T", "X") + "://" if web else f"{scheme}[:]//"
     authority = match["authority"]
     host = authority.rstrip(_TRAILING)
-    return shown + sign + host.replace(".", "[.]") + authority[len(host) :]
+    return opening + host.replace(".", "[.]") + authority[len(host) :]
