@@ -272,6 +272,7 @@ def test_files_that_are_absent_too_large_or_not_text(tmp_path: Path) -> None:
         ("per_month: 300 USD", "per_month: 300", "assistants.staff-help.budget.per_month", "1.00 USD"),
         ("price: unmetered", "price: free", "models.own.price", "unmetered"),
         ("region: kz", "region: ${env:R}", "models.main.region", "a region such as kz"),
+        ("model: bge-m3", "model: house-vectors", "embeddings", "add `dimension: N`"),
         ("own: {", "extractive: {", "models.extractive", "belongs to"),
         ("keys: {acl: readers}", "keys: {acls: readers}", "sources.intranet.rights.keys.acls", "known:"),
         ("languages: [kk, ru, en]", "languages: [kk, kk]", "assistants.staff-help.languages[1]", "twice"),

@@ -154,7 +154,7 @@ EMBEDDING_KEYS = (
         "dimension",
         whole(8, 16_384),
         "Length of its vectors.",
-        "known models: theirs; others: as first replied",
+        "that of well-known models",
     ),
     Key("timeout", seconds, "Deadline of a call.", "30s", field="timeout_s"),
 )
@@ -169,7 +169,11 @@ def _read_embeddings(reader: Reader, place: Place) -> EmbeddingSettings | str:
     if len(found) != 1:
         raise Wrong("exactly one endpoint is used", "name one, write `none`, or leave the section out")
     endpoint, said = next(iter(found.items()))
-    said.setdefault("dimension", _DIMENSIONS.get(str(said.get("model", "")).rsplit("/", 1)[-1].lower(), 0))
+    model = str(said.get("model", ""))
+    if "dimension" not in said:
+        said["dimension"] = _DIMENSIONS.get(model.rsplit("/", 1)[-1].lower(), 0)
+        if model and not said["dimension"]:
+            raise Wrong(f"the length of the vectors of `{model}` is not known", "add `dimension: N`")
     return EmbeddingSettings(name=endpoint, **said)
 
 
