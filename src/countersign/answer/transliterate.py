@@ -6,11 +6,9 @@ import re
 
 from countersign.corpus.terms import fold
 
-_LETTERS = dict(
-    zip("абвгдежзийклмнопрстуфхцчшщъыьэюяәіңғүұқөһё", (
-        "a b v g d e zh z i i k l m n o p r s t u f h ts ch sh sh . y . e yu ya a i n g u u k o h e".split()
-    ), strict=True)
-)  # fmt: skip
+_CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяәіңғүұқөһё"
+_LATIN = "a b v g d e zh z i i k l m n o p r s t u f h ts ch sh sh . y . e yu ya a i n g u u k o h e"
+_LETTERS = dict(zip(_CYRILLIC, _LATIN.split(), strict=True))
 _MERGE = (
     (re.compile(r"shch|sch|tch"), "S"),
     (re.compile(r"zh|dj|dzh|j"), "Z"),

@@ -19,7 +19,7 @@ from countersign.answer.facts import Date, Facts, Number, facts, normalised_iden
 from countersign.answer.language import UNDETERMINED
 from countersign.answer.polarity import negated, opposites
 from countersign.answer.transliterate import same_name
-from countersign.corpus.glossary import concepts, places, subjects
+from countersign.corpus.glossary import concepts, foreign_subjects, places, similarity
 from countersign.corpus.language import detect
 from countersign.corpus.terms import content_terms, coverage, fold, found_in, stem, words
 from countersign.domain.answers import Claim
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from countersign.corpus.seams import Embedder
 
 MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
+_MAX_CANDIDATES = 8
+_CONCEPTS_BESIDE_COSINE = 0.15
+_REDACTED = re.compile(r"\[[A-Z][A-Z_]{1,15}-[0-9a-f]{2,16}\]")
+"""What the output filter leaves of personal data: it can be checked against nothing."""
 _POLARITY_LANGUAGES = frozenset({"kk", "ru", "en"})
 
 
@@ -48,7 +52,14 @@ class Thresholds:
     unjudged: float = 0.9
     concepts: float = 0.6
     default_similarity: float = 0.9
-    similarity: tuple[tuple[str, str, float], ...] = ()
+    similarity: tuple[tuple[str, str, float], ...] = (
+        ("kk", "ru", 0.86),
+        ("kk", "en", 0.83),
+        ("ru", "kk", 0.86),
+        ("ru", "en", 0.845),
+        ("en", "kk", 0.835),
+        ("en", "ru", 0.85),
+    )
 
     def similarity_of(self, claim: Language, passage: Language) -> float:
         return next(
@@ -78,7 +89,7 @@ class _Source:
     context: str
     context_terms: frozenset[str]
     context_facts: Facts
-    subjects: frozenset[str]
+    concepts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ def _source(index: int, passage: Passage) -> _Source:
         context,
         frozenset(content_terms(context, language)),
         facts(context),
-        subjects(f"{context} {passage.text}"),
+        concepts(f"{context} {passage.text}"),
     )
 
 
@@ -128,7 +139,8 @@ async def _verify_one(
 ) -> Claim:
     if not cited:
         return replace(claim, supported=False, support="none", reasons=("no_citation",))
-    text = MARK.sub("", claim.text).strip()
+    text = _REDACTED.sub("", MARK.sub("", claim.text)).strip()
+    language = _spoken(text, language, cited)
     subject = _Subject(text, language, content_terms(text, language), facts(text))
     if language == UNDETERMINED or all(source.language == UNDETERMINED for source in cited):
         return replace(claim, supported=False, support="none", reasons=("language_unknown",))
@@ -144,6 +156,12 @@ async def _verify_one(
     return replace(
         claim, supported=False, support="none", reasons=verdict.reasons if verdict else ("no_evidence",)
     )
+
+
+def _spoken(text: str, language: Language, cited: list[_Source]) -> Language:
+    """The answer's language, unless the sentence is quoted in the language of its source."""
+    spoken = detect(text)
+    return spoken if spoken != UNDETERMINED and any(spoken == source.language for source in cited) else language
 
 
 # Within a language
@@ -231,7 +249,7 @@ def _missing(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
 
 def _foreign(subject: _Subject, source: _Source) -> list[str]:
     """Things that the claim speaks of and the whole cited passage does not."""
-    return [f"different_subject:{concept}" for concept in sorted(subjects(subject.text) - source.subjects)]
+    return [f"different_subject:{concept}" for concept in foreign_subjects(subject.text, source.concepts)]
 
 
 def _number_missing(number: Number, there: Facts, context: Facts) -> str:
@@ -360,39 +378,39 @@ async def _semantic(
 ) -> _Verdict:
     if embedder is None:
         return _Verdict(False, ("embedding_unavailable",), 0.0)
-    if subject.language not in _POLARITY_LANGUAGES:
+    measured = [source for source in sources if source.language in _POLARITY_LANGUAGES]
+    if subject.language not in _POLARITY_LANGUAGES or not measured:
         return _Verdict(False, ("language_unmeasured",), 0.0)
-    rejected = _Verdict(False, ("low_similarity",), -1.0)
-    candidates: list[tuple[Unit, _Source]] = []
-    for source in sources:
-        for unit in source.units:
-            verdict = _comparable(subject, unit, source, thresholds)
-            if verdict.supported:
-                candidates.append((unit, source))
-            elif verdict.closeness > rejected.closeness:
-                rejected = verdict
+    pairs = [(unit, source) for source in measured for unit in source.units]
+    verdicts = [_comparable(subject, unit, source, thresholds) for unit, source in pairs]
+    ranked = sorted(zip(verdicts, pairs, strict=True), key=lambda item: -item[0].closeness)
+    candidates = [pair for verdict, pair in ranked if verdict.supported]
     if not candidates:
-        return rejected
-    return await _similar_enough(subject, candidates[:8], embedder, thresholds)
+        return _best(verdicts)
+    return await _nearest(subject, candidates[:_MAX_CANDIDATES], embedder, thresholds)
 
 
 def _comparable(subject: _Subject, unit: Unit, source: _Source, thresholds: Thresholds) -> _Verdict:
-    mine, theirs = concepts(subject.text), concepts(f"{source.context} {unit.text}")
-    share = len(mine & theirs) / len(mine) if mine else 0.0
-    reasons = [*_missing(subject, unit, source), *_foreign(subject, source), *_polarity(subject, unit)]
+    mine = concepts(subject.text)
+    share = similarity(mine, concepts(f"{source.context} {unit.before} {unit.text}"))
+    reasons = [*_missing(subject, unit, source), *_foreign(subject, source)]
     if mine and share < thresholds.concepts:
         reasons.append("low_overlap")
-    if source.language not in _POLARITY_LANGUAGES:
-        reasons.append("language_unmeasured")
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), share - 0.15 * len(reasons))
 
 
-async def _similar_enough(
+async def _nearest(
     subject: _Subject, candidates: list[tuple[Unit, _Source]], embedder: Embedder, thresholds: Thresholds
 ) -> _Verdict:
-    vectors = await embedder.embed_passages([subject.text, *(unit.text for unit, _ in candidates)])
-    cosines = vectors[1:] @ vectors[0]
-    for cosine, (_, source) in zip(cosines.tolist(), candidates, strict=True):
-        if cosine >= thresholds.similarity_of(subject.language, source.language):
-            return _Verdict(True, (), cosine)
-    return _Verdict(False, (f"low_similarity:{max(cosines.tolist()):.2f}",), 0.0)
+    """The piece nearest in meaning decides, polarity included: a farther one that happens to agree supports nothing."""
+    texts = [unit.text for unit, _ in candidates]
+    vectors = await embedder.embed_passages([subject.text, *texts])
+    cosines: list[float] = (vectors[1:] @ vectors[0]).tolist()
+    mine = concepts(subject.text)
+    alike = [_CONCEPTS_BESIDE_COSINE * similarity(mine, concepts(unit.text)) for unit, _ in candidates]
+    nearest = max(range(len(cosines)), key=lambda place: cosines[place] + alike[place])
+    unit, source = candidates[nearest]
+    reasons = _polarity(subject, unit)
+    if cosines[nearest] < thresholds.similarity_of(subject.language, source.language):
+        reasons.append(f"low_similarity:{cosines[nearest]:.2f}")
+    return _Verdict(not reasons, tuple(reasons), cosines[nearest])
