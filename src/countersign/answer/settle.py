@@ -22,6 +22,7 @@ async def settle(line: Line, turn: Turn, watch: Watch) -> Answer | None:
         answer=answer,
         question=turn.question.text,
         passages=turn.passages,
+        in_force_at=turn.as_of,
         events=_closing(line, turn, answer, hold).events,
         hold=hold,
     )
@@ -50,7 +51,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
         text=turn.draft,
         release=turn.release,
         created=turn.started,
-        as_of=turn.data_as_of or turn.as_of,
+        as_of=turn.question.as_of or turn.data_as_of or turn.as_of,
         language=turn.language,
         confidence=turn.confidence,
         citations=_redacted(line, turn),

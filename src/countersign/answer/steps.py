@@ -170,19 +170,15 @@ async def guard_output(line: Line, turn: Turn) -> Turn:
         datamark=turn.datamark,
         spoken=(ABSTAIN,),
     )
-    result = filtering.filter_whole(turn.draft)
-    facts = {
-        "findings": _codes(result.findings),
-        "blocked": result.blocked_reason,
-        "duration_ms": _ms(started),
-    }
-    turn = turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
-    blocked = result.blocked_reason
-    if not blocked and line.guard.examine_output(result.text).action != "allow":
+    text = filtering.feed(turn.draft) + filtering.finish()
+    blocked = filtering.blocked_reason
+    if not blocked and line.guard.examine_output(text).action != "allow":
         blocked = "check_blocked"
+    facts = {"findings": _codes(filtering.findings), "blocked": blocked, "duration_ms": _ms(started)}
+    turn = turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
     if blocked:
         return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, blocked)
-    return replace(turn, draft=result.text)
+    return replace(turn, draft=text)
 
 
 async def bind_citations(line: Line, turn: Turn) -> Turn:

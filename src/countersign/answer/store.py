@@ -31,6 +31,8 @@ class Finished:
     question: str
     passages: tuple[Passage, ...]
     """Every passage whose text the model saw."""
+    in_force_at: datetime
+    """The moment at which the passages must be in force: now, or the past that was asked about."""
     events: tuple[Event, ...]
     hold: Hold | None = None
 

@@ -165,7 +165,7 @@ async def open_house(
     jobs = SqlJobs(database, clock)
     embedder, embedder_missing = choose_embedder(workspace, model_cache)
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    chunker = StructureChunker(count_tokens=embedder.count_tokens if embedder else None)
+    chunker = _chunker(embedder)
     documents = SqlDocumentStore(database)
     intake = Intake(documents, blobs, clock)
     ingestion = Ingestion(
@@ -289,6 +289,13 @@ def _ingest_handler(ingestion: Ingestion) -> Any:
         return await ingestion.run(document_id, int(version))
 
     return handle
+
+
+def _chunker(embedder: Embedder | None) -> Chunker:
+    """Counts tokens as the embedding model does, so that no passage is cut off by it."""
+    if embedder is None:
+        return StructureChunker()
+    return StructureChunker(count_tokens=embedder.count_tokens, counter_id=embedder.model_id)
 
 
 def _below(storage: str, name: str) -> str:

@@ -108,7 +108,7 @@ def _still_permitted(connection: Connection, finished: Finished, principal: Prin
     if now is None:
         return False
     wanted = {int(p.passage_id) for p in finished.passages}
-    as_of = iso(finished.answer.as_of)
+    as_of = iso(finished.in_force_at)
     rows = connection.execute(
         select(passage.c.id)
         .join(document, document.c.id == passage.c.document_id)
@@ -325,7 +325,8 @@ def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
 
 
 def _citation(body: dict[str, Any]) -> Citation:
-    return Citation(**{**body, "bbox": tuple(body["bbox"]) if body["bbox"] else None})
+    fields: dict[str, Any] = {**body, "bbox": tuple(body["bbox"]) if body["bbox"] else None}
+    return Citation(**fields)
 
 
 def set_decision(
