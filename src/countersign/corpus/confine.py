@@ -162,9 +162,9 @@ def confine_child(cage: Cage, scratch: Path, folders: Sequence[Path], *, may_exe
     os.chdir(scratch)
     _set_limits(cage)
     facts.append(IsolationFact("resource_limits", True, "address space, CPU, file size, handles, no core"))
-    with contextlib.suppress(OSError, AttributeError):
-        _call("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     facts.append(_drop_user(scratch, folders))
+    with contextlib.suppress(OSError, AttributeError):
+        _call("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)  # a change of user would have cleared it
     try:
         _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         facts.append(IsolationFact("no_new_privileges", True, "prctl"))
