@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ class Asking:
             return await ask(self._line, principal, question, watch, request_id)
 
     @asynccontextmanager
-    async def _place(self, principal: Principal) -> AsyncIterator[None]:
+    async def _place(self, principal: Principal) -> AsyncGenerator[None]:
         if self._by_person[principal.name] >= self._each:
             raise LimitExceeded(
                 f"you already have {self._each} questions under way",

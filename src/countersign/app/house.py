@@ -212,7 +212,7 @@ async def open_house(
         database=database,
         blobs=blobs,
         jobs=jobs,
-        people=People(database, workspace.state, clock),
+        people=People(database, workspace.state, frozenset(workspace.tenants), clock),
         library=Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
         ),

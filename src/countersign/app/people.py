@@ -33,12 +33,12 @@ OWNER = "owner"
 class People:
     """`actor` is who makes a change; the command line passes the operating-system owner's name."""
 
-    def __init__(self, database: Database, state: Path, clock: Clock) -> None:
+    def __init__(self, database: Database, state: Path, tenants: frozenset[str], clock: Clock) -> None:
         self._database = database
         self._state = state
         self._clock = clock
         self._server_key = load_server_key(state)
-        self._access = SqlAccess(database, self._server_key, clock)
+        self._access = SqlAccess(database, self._server_key, clock, tenants=tenants)
         self._passwords = Passwords()
         self._sign_in = SignIn(self._access, SignInThrottle(clock), self._passwords)
 

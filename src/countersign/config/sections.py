@@ -247,6 +247,8 @@ ASSISTANT_KEYS = (
     Key("refuse_when", REFUSE, "When it is not answered at all.", "{no_evidence: true}"),
     Key("budget", BUDGET, "Hard caps, reserved before each call.", "no limit"),
     Key("allowed_link_hosts", many(_HOST), "Hosts that links in an answer may point to.", "[]"),
+    Key("personal_visible_to", many(name), "Groups that see personal data; others see a token.", "[]"),
+    Key("max_output_tokens", whole(16, 100_000), "The most that an answer may be long.", "1024"),
     Key("passages", whole(1, 50), "How many passages a question may put before the model.", "8"),
 )  # fmt: skip
 

@@ -304,10 +304,7 @@ def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
         draft=row["draft"],
         confidence=Confidence(**body["confidence"]) if body["confidence"] else None,
         citations=citations,
-        claims=tuple(
-            Claim(**{**claim, "citations": tuple(claim["citations"]), "reasons": tuple(claim["reasons"])})
-            for claim in body["claims"]
-        ),
+        claims=tuple(_claim(claim) for claim in body["claims"]),
         conflicts=tuple(
             ConflictNote(note["subject"], tuple(note["values"]), tuple(note["citations"]))
             for note in body["conflicts"]
@@ -322,6 +319,11 @@ def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
         cost=Cost(**body["cost"]) if body["cost"] else None,
         ai_generated=body["ai_generated"],
     )
+
+
+def _claim(body: dict[str, Any]) -> Claim:
+    fields: dict[str, Any] = {**body, "citations": tuple(body["citations"]), "reasons": tuple(body["reasons"])}
+    return Claim(**fields)
 
 
 def _citation(body: dict[str, Any]) -> Citation:
