@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -261,7 +263,16 @@ async def test_unreachable_server(http: HttpClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://host/v1", "http://", "http://user:pw@host/v1", "host/v1", "http://[::1/v1"]
+    "url",
+    [
+        "",
+        "ftp://host/v1",
+        "http://",
+        "http://user:pw@host/v1",
+        "host/v1",
+        "http://[::1/v1",
+        "http://host:port/v1",
+    ],
 )
 def test_wrong_addresses_are_configuration_errors(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -282,6 +293,24 @@ async def test_a_prompt_that_is_not_unicode_is_refused(http: HttpClient) -> None
         await collect(
             wire("http://127.0.0.1:1/v1", http), replace(REQUEST, messages=(Message("user", "\ud800"),))
         )
+
+
+def test_a_command_that_asks_no_model_does_not_load_the_http_library() -> None:
+    program = """
+import asyncio, sys
+from countersign.domain.workspace import ModelSettings
+from countersign.gateway.build import build_model
+from countersign.gateway.http import HttpClient
+
+async def main():
+    async with HttpClient() as http:
+        for dialect in ("openai", "anthropic", "extractive"):
+            build_model(ModelSettings(dialect, dialect, base_url="http://127.0.0.1:1/v1"), http)
+
+asyncio.run(main())
+sys.exit("aiohttp" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 0
 
 
 @pytest.mark.anyio

@@ -15,14 +15,34 @@ class HttpClient:
 
     def __init__(self, *, max_connections: int = 256) -> None:
         self._max_connections = max_connections
+        self._started = False
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
+        self._started = True
+
+    async def close(self) -> None:
+        self._started = False
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Made at the first call: a command that asks no model does not pay for the HTTP library."""
+        if not self._started:
+            raise CountersignError(
+                "the HTTP client is not running",
+                hint="Call `await http.start()` before the first model call.",
+            )
+        if self._session is None:
+            self._session = self._open()
+        return self._session
+
+    def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is not None:
-            return
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._max_connections, ttl_dns_cache=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),  # every caller brings its own deadline
@@ -31,20 +51,6 @@ class HttpClient:
             auto_decompress=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "countersign"},
         )
-
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise CountersignError(
-                "the HTTP client is not running",
-                hint="Call `await http.start()` before the first model call.",
-            )
-        return self._session
 
     async def __aenter__(self) -> HttpClient:
         await self.start()

@@ -74,9 +74,7 @@ class Ladder:
                 skipped.append(RungSkipped(name, "residency_not_allowed"))
                 continue
             left = max(ends - clock.time(), _LEAST_DEADLINE_S)
-            served = replace(
-                request, deadline_s=min(request.deadline_s, left) if index else request.deadline_s
-            )
+            served = replace(request, deadline_s=min(request.deadline_s, left))
             chosen = RungChosen(name, index, tuple(skipped))
             started = False
             try:

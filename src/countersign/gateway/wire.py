@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -272,14 +273,8 @@ def replace_model(error: ProviderError, name: str) -> ProviderError:
 
 
 def _check(settings: ModelSettings) -> None:
-    from yarl import URL
-
     where = f"models.{settings.name}"
-    try:
-        url = URL(settings.base_url)
-    except ValueError:
-        url = URL()
-    if url.scheme not in {"http", "https"} or not url.host or url.user or url.password:
+    if not _is_plain_address(settings.base_url):
         raise ConfigError(
             f"{where}.base_url must be an http or https address without a user name or password in it",
             code="model_url_invalid",
@@ -292,6 +287,19 @@ def _check(settings: ModelSettings) -> None:
             code="model_key_invalid",
             hint="Look for a line break at the end of the file or variable that holds it.",
         )
+
+
+def _is_plain_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+            and parts.port != 0
+        )
+    except ValueError:
+        return False
 
 
 def _status_error(name: str, status: int) -> ProviderError:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Insert, delete, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -51,34 +51,61 @@ class SqlBudgets:
         return await self._database.read(_used, scope)
 
 
+# Built once: putting a statement together costs more than running it, and every question pays for both.
+_TAKE = (
+    update(budget)
+    .where(
+        budget.c.scope == bindparam("in_scope"),
+        budget.c.currency == bindparam("in_currency"),
+        budget.c.reserved + budget.c.spent + bindparam("amount", type_=BigInteger) <= bindparam("cap"),
+    )
+    .values(reserved=budget.c.reserved + bindparam("amount", type_=BigInteger))
+)
+_TURN = (
+    update(budget)
+    .where(budget.c.scope == bindparam("in_scope"))
+    .values(
+        reserved=budget.c.reserved - bindparam("amount", type_=BigInteger),
+        spent=budget.c.spent + bindparam("charged", type_=BigInteger),
+    )
+)
+_REMEMBER = insert(reservation)
+_FORGET = (
+    delete(reservation)
+    .where(reservation.c.id == bindparam("gone"))
+    .returning(reservation.c.scopes, reservation.c.amount)
+)
+
+
 def _reserve(connection: Connection, limits: tuple[Limit, ...], amount: int, now: str) -> str:
     if amount < 0:
         raise ValueError("a reservation cannot be negative")
+    # Always in this order, so that two processes cannot wait for each other.
     for limit in sorted(limits, key=lambda limit: limit.scope):
-        connection.execute(_open_account(connection, limit))
-        taken = connection.execute(
-            update(budget)
-            .where(
-                budget.c.scope == limit.scope,
-                budget.c.currency == limit.currency,
-                budget.c.reserved + budget.c.spent + amount <= limit.cap_micro,
-            )
-            .values(reserved=budget.c.reserved + amount)
-        )
-        if taken.rowcount != 1:
-            raise _refusal(connection, limit)
+        if not _take(connection, limit, amount):
+            _open_account(connection, limit)
+            if not _take(connection, limit, amount):
+                raise _refusal(connection, limit)
     reservation_id = new_id("rsv")
     scopes = sorted({limit.scope for limit in limits})
-    connection.execute(
-        reservation.insert().values(id=reservation_id, scopes=scopes, amount=amount, created=now)
-    )
+    connection.execute(_REMEMBER, {"id": reservation_id, "scopes": scopes, "amount": amount, "created": now})
     return reservation_id
 
 
-def _open_account(connection: Connection, limit: Limit) -> Insert:
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+def _take(connection: Connection, limit: Limit, amount: int) -> bool:
+    row = {
+        "in_scope": limit.scope,
+        "in_currency": limit.currency,
+        "amount": amount,
+        "cap": limit.cap_micro,
+    }
+    return connection.execute(_TAKE, row).rowcount == 1
+
+
+def _open_account(connection: Connection, limit: Limit) -> None:
+    new = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     row: dict[str, Any] = {"scope": limit.scope, "currency": limit.currency, "reserved": 0, "spent": 0}
-    return insert(budget).values(row).on_conflict_do_nothing(index_elements=["scope"])
+    connection.execute(new(budget).values(row).on_conflict_do_nothing(index_elements=["scope"]))
 
 
 def _refusal(connection: Connection, limit: Limit) -> BudgetExceeded:
@@ -96,20 +123,12 @@ def _refusal(connection: Connection, limit: Limit) -> BudgetExceeded:
 
 
 def _settle(connection: Connection, reservation_id: str, amount: int) -> int:
-    row = connection.execute(
-        delete(reservation)
-        .where(reservation.c.id == reservation_id)
-        .returning(reservation.c.scopes, reservation.c.amount)
-    ).first()
+    row = connection.execute(_FORGET, {"gone": reservation_id}).first()
     if row is None:
         return 0
     charged = min(max(amount, 0), row.amount)
     for scope in sorted(row.scopes):
-        connection.execute(
-            update(budget)
-            .where(budget.c.scope == scope)
-            .values(reserved=budget.c.reserved - row.amount, spent=budget.c.spent + charged)
-        )
+        connection.execute(_TURN, {"in_scope": scope, "amount": row.amount, "charged": charged})
     return charged
 
 
