@@ -89,7 +89,9 @@ def embedded() -> Embedder | None:
     return CachedEmbedder(EmbeddedE5(CACHE / "e5", threads=1), CACHE / "vectors")
 
 
-async def measure(name: str, claimed_in: str, written_in: str, embedder: Embedder | None, thresholds: Thresholds) -> dict[str, Any]:
+async def measure(
+    name: str, claimed_in: str, written_in: str, embedder: Embedder | None, thresholds: Thresholds
+) -> dict[str, Any]:
     rows = cases(name, claimed_in, written_in)
     passage = Passage("p", "d", 1, "x", "s", "main", "", "", 0, written_in)
     wrong: list[str] = []
@@ -131,7 +133,9 @@ def main() -> None:
     print(f"embedder: {report['embedder']}")
     for name in SETS:
         for row in report.get(name, ()):
-            print(f"{name:16} {row['pair']:7} n={row['claims']:3}  false support {row['false_support']:.3f}  false alarm {row['false_alarm']:.3f}")
+            print(
+                f"{name:16} {row['pair']:7} n={row['claims']:3}  false support {row['false_support']:.3f}  false alarm {row['false_alarm']:.3f}"
+            )
             if "--wrong" in sys.argv:
                 print("\n".join(f"    {line}" for line in row["wrong"]))
 

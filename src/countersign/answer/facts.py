@@ -11,8 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from countersign.answer.transliterate import skeleton
 from countersign.corpus.terms import fold, is_stop_word
+from countersign.corpus.transliterate import skeleton
 
 _MONTH_BEGINNINGS: tuple[tuple[str, ...], ...] = (
     ("january", "jan", "январ", "қаңтар"),

@@ -22,7 +22,7 @@ _NEGATION = re.compile(
 # Words that only look like a negative, and a "not" that negates a comparison (не позднее, no later than).
 _NOT_NEGATION = re.compile(
     r"\b(?:не\s+(?:менее|более|позднее|позже|ранее|раньше|реже|чаще|выше|ниже|только|свыше|меньше|больше|превыша\w+)|"
-    r"не\s+должн\w+\s+превыша\w+|"
+    r"не\s+(?:должн\w+|мо[гж]\w+)\s+превыша\w+|"
     r"(?:not|no)\s+(?:later|less|more|fewer|earlier|sooner|only|lower|higher|exceed\w*)|no\.?\s*[\w-]*\d|"
     r"(?:may|must|shall|can|does|do)?\s*not\s+exceed|\w*асп(?:ауы|ауға|айды|ай|айтын)\w*|кем\s+болма\w+|аспа\w*|"
     r"тапсырмай|әлдеқалай|кешіктірмей|кідіртпей|қалмай)\b"
@@ -47,8 +47,9 @@ _OPPOSITES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = tuple(
         ("incoming входящ кіріс", "outgoing исходящ шығыс"),
         ("daily ежеднев күнделікті күнде", "monthly ежемесяч ай= айлық"),
         ("annual yearly ежегод жылдық жыл=", "monthly ежемесяч айлық"),
+        ("week недел апта", "day days daily день= дня= дней= ежеднев күн= күні күнд күнін сутк month месяц айлық"),
         ("written письмен жазбаша", "oral verbal устн ауызша"),
-        ("domestic внутр ішкі", "international foreign международ зарубеж халықаралық шетел"),
+        ("domestic внутр ішкі", "international foreign abroad международ зарубеж границ халықаралық шетел"),
         ("paid= платн ақылы оплачив", "unpaid free= бесплатн тегін ақысыз неоплачив"),
         ("internal внутрен ішкі", "external внешн сыртқы"),
         ("employer работодател жұмыс= беруші", "employee работник сотрудник қызметкер"),

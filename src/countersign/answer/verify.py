@@ -18,10 +18,10 @@ from countersign.answer.evidence import Segment, Unit, context_of, units_of
 from countersign.answer.facts import Date, Facts, Number, facts, normalised_identifier
 from countersign.answer.language import UNDETERMINED
 from countersign.answer.polarity import negated, opposites
-from countersign.answer.transliterate import same_name
 from countersign.corpus.glossary import concepts, foreign_subjects, places, similarity
 from countersign.corpus.language import detect
 from countersign.corpus.terms import content_terms, coverage, fold, found_in, stem, words
+from countersign.corpus.transliterate import same_name
 from countersign.domain.answers import Claim
 from countersign.domain.documents import Language, Passage
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
 _MAX_CANDIDATES = 8
 _CONCEPTS_BESIDE_COSINE = 0.15
+_NEAR_TIE = 0.02
 _REDACTED = re.compile(r"\[[A-Z][A-Z_]{1,15}-[0-9a-f]{2,16}\]")
 """What the output filter leaves of personal data: it can be checked against nothing."""
 _POLARITY_LANGUAGES = frozenset({"kk", "ru", "en"})
@@ -78,6 +79,10 @@ class _Subject:
     language: Language
     terms: list[str]
     facts: Facts
+
+    @classmethod
+    def of(cls, text: str, language: Language) -> _Subject:
+        return cls(text, language, content_terms(text, language), facts(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ async def _verify_one(
         return replace(claim, supported=False, support="none", reasons=("no_citation",))
     text = _REDACTED.sub("", MARK.sub("", claim.text)).strip()
     language = _spoken(text, language, cited)
-    subject = _Subject(text, language, content_terms(text, language), facts(text))
+    subject = _Subject.of(text, language)
     if language == UNDETERMINED or all(source.language == UNDETERMINED for source in cited):
         return replace(claim, supported=False, support="none", reasons=("language_unknown",))
     near = [source for source in cited if source.language in (language, UNDETERMINED)]
@@ -161,7 +166,9 @@ async def _verify_one(
 def _spoken(text: str, language: Language, cited: list[_Source]) -> Language:
     """The answer's language, unless the sentence is quoted in the language of its source."""
     spoken = detect(text)
-    return spoken if spoken != UNDETERMINED and any(spoken == source.language for source in cited) else language
+    return (
+        spoken if spoken != UNDETERMINED and any(spoken == source.language for source in cited) else language
+    )
 
 
 # Within a language
@@ -191,7 +198,7 @@ def _best(verdicts: Iterable[_Verdict]) -> _Verdict:
 
 def _literal_in(subject: _Subject, source: _Source, unit: Unit, thresholds: Thresholds) -> _Verdict:
     terms = [term for term in subject.terms if not term.isdigit()]
-    share = coverage(terms, unit.terms | source.context_terms) if terms else float(subject.facts.any_exact)
+    share = _share(terms, unit, source) if terms else float(subject.facts.any_exact)
     reasons = [
         *_missing(subject, unit, source),
         *_other_subject(subject, unit, source),
@@ -206,6 +213,13 @@ def _literal_in(subject: _Subject, source: _Source, unit: Unit, thresholds: Thre
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), closeness)
 
 
+def _share(terms: list[str], unit: Unit, source: _Source) -> float:
+    """Share of the claim's content words in the evidence: the word itself, or one of the same glossary concept."""
+    evidence = unit.terms | source.context_terms
+    there = concepts(f"{source.context} {unit.before} {unit.text}")
+    return sum(found_in(term, evidence) or bool(concepts(term) & there) for term in terms) / len(terms)
+
+
 def _least(subject: _Subject, unit: Unit, thresholds: Thresholds) -> float:
     if subject.language not in _POLARITY_LANGUAGES:
         return thresholds.unjudged
@@ -217,10 +231,7 @@ def _parts(subject: _Subject) -> list[_Subject]:
     pieces = re.split(r"[;]\s|,\s|\s(?:и|а|and|while|ал|және)\s", subject.text)
     if len(pieces) < 2 or any(not facts(piece).any_exact for piece in pieces):
         return []
-    return [
-        _Subject(piece, subject.language, content_terms(piece, subject.language), facts(piece))
-        for piece in pieces
-    ]
+    return [_Subject.of(piece, subject.language) for piece in pieces]
 
 
 # What both kinds share: figures, identifiers, names, subjects, polarity
@@ -408,9 +419,16 @@ async def _nearest(
     cosines: list[float] = (vectors[1:] @ vectors[0]).tolist()
     mine = concepts(subject.text)
     alike = [_CONCEPTS_BESIDE_COSINE * similarity(mine, concepts(unit.text)) for unit, _ in candidates]
-    nearest = max(range(len(cosines)), key=lambda place: cosines[place] + alike[place])
+    nearness = [cosine + beside for cosine, beside in zip(cosines, alike, strict=True)]
+    nearest = max(range(len(nearness)), key=nearness.__getitem__)
     unit, source = candidates[nearest]
     reasons = _polarity(subject, unit)
+    if any(
+        _polarity(subject, other)
+        for (other, _), near, beside in zip(candidates, nearness, alike, strict=True)
+        if near >= nearness[nearest] - _NEAR_TIE or beside > alike[nearest]
+    ):
+        reasons.append("polarity_unclear")
     if cosines[nearest] < thresholds.similarity_of(subject.language, source.language):
         reasons.append(f"low_similarity:{cosines[nearest]:.2f}")
     return _Verdict(not reasons, tuple(reasons), cosines[nearest])

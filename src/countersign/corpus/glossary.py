@@ -67,7 +67,7 @@ _CONCEPTS: dict[str, str] = {
     "salary": "жалақы еңбекақы зарплат оклад заработн salary wage wages",
     "probation": "сынақ испытательн probation",
     "dismissal": "увольнен уволен dismiss terminat",
-    "overtime": "сверхурочн overtime",
+    "overtime": "үстеме сверхурочн overtime",
     "training": "оқыту оқу= оқудан обучен тренинг training course",
     "internet": "интернет internet",
     "mobile": "мобил ұялы мобильн сотов mobile",
@@ -131,7 +131,7 @@ _CONCEPTS: dict[str, str] = {
     "backup": "резервтік сақтық резервн резервир backup",
     "access": "қолжетім доступ access",
     "code": "код code",
-    "age": "жас возраст age= aged",
+    "age": "жас= жасы жаста жасқа возраст age= aged",
     "child": "бала ребен дет child",
     "marriage": "неке үйлен брак свадьб marriage wedding",
     "travel": "іссапар командиров trip= travel",
@@ -157,7 +157,7 @@ _CONCEPTS: dict[str, str] = {
     "tuesday": "сейсенбі вторник tuesday",
     "wednesday": "сәрсенбі сред среда среду wednesday",
     "thursday": "бейсенбі четверг thursday",
-    "friday": "жұма пятниц friday",
+    "friday": "жұма= жұмаға= жұмада= жұмадан= пятниц friday",
     "saturday": "сенбі суббот saturday",
     "sunday": "жексенбі воскресен sunday",
     "morning": "таңғы утр morning",
@@ -192,6 +192,7 @@ _CONCEPTS: dict[str, str] = {
     "mandatory": "міндет обязат обязан mandator must= required oblig",
 }
 
+
 @lru_cache(maxsize=1)
 def _by_first_letters() -> dict[str, tuple[tuple[str, bool, str], ...]]:
     table: dict[str, list[tuple[str, bool, str]]] = {}
@@ -220,15 +221,17 @@ def concepts(text: str) -> frozenset[str]:
 
 
 # Concepts that say how rather than what: their absence does not make another subject.
-_CIRCUMSTANTIAL = frozenset(
+_CIRCUMSTANTIAL_TEXT = (
     "term day working calendar month year hour minute week amount number request document rule change submit issue "
     "answer check report minimum maximum price mandatory customer data payment rate limit delivery individual "
-    "approve reject notify store written electronic personal review access morning evening night early message".split()
+    "approve reject notify store written electronic personal review access morning evening night early message"
 )
-_PLACES = frozenset(
+_CIRCUMSTANTIAL = frozenset(_CIRCUMSTANTIAL_TEXT.split())
+_PLACES_TEXT = (
     "uzbekistan kyrgyzstan kazakhstan russia china turkey georgia emirates germany usa "
-    "almaty astana shymkent karaganda aktobe aktau atyrau kostanay pavlodar taraz".split()
+    "almaty astana shymkent karaganda aktobe aktau atyrau kostanay pavlodar taraz"
 )
+_PLACES = frozenset(_PLACES_TEXT.split())
 _DOLLAR = re.compile(r"(?i)\b(?:ақш|us|u\.s\.)\s+(?=доллар|dollar)|(?<=доллар)(\w*)\s+сша\b")
 
 

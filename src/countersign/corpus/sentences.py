@@ -12,17 +12,20 @@ from itertools import pairwise
 Span = tuple[int, int]
 
 # Never end a sentence: something must follow them.
-_LEADING = frozenset(
+_LEADING_TEXT = (
     "см ср им ул просп пер кв оф г-н г-жа проф акад mr mrs ms dr prof vs e.g i.e cf approx "
-    "т.е т.н т.к в.т.ч ред изд мыс қар көш даңғ".split()
+    "т.е т.н т.к в.т.ч ред изд мыс қар көш даңғ"
 )
+_LEADING = frozenset(_LEADING_TEXT.split())
 # Do not end one when a number follows.
-_NUMBERED = frozenset("ст п пп подп ч гл рис табл стр с д no nos art sec fig para бап тарм б".split())
+_NUMBERED_TEXT = "ст п пп подп ч гл рис табл стр с д no nos art sec fig para бап тарм б"
+_NUMBERED = frozenset(_NUMBERED_TEXT.split())
 # May end a sentence: they do when a capital letter follows.
-_TRAILING = frozenset(
+_TRAILING_TEXT = (
     "г гг ж жж т.д т.п т.б др пр т.ч млн млрд трлн тыс руб тг тнг коп мин сек ч.м etc inc ltd co corp jr a.m p.m "
-    "н.э б.з мың экз чел".split()
+    "н.э б.з мың экз чел"
 )
+_TRAILING = frozenset(_TRAILING_TEXT.split())
 _MARKS = r"(?:\s*(?:\[\^?\d+(?:\s*[,;–-]\s*\d+)*\]|【\d+[^】\n]{0,40}】))*"
 _END = re.compile(r"(?:[.!?…。]+)[\"»”’'\)\]]*" + _MARKS + r"(?=\s|$)")
 _WORD_BEFORE = re.compile(r"[^\s(«\"“\[]+$")
@@ -55,10 +58,9 @@ def sentences(text: str) -> tuple[str, ...]:
 def _without_blank(text: str, spans: list[Span]) -> list[Span]:
     merged: list[Span] = []
     for start, end in spans:
-        if merged and not text[start:end].strip():
-            merged[-1] = (merged[-1][0], end)
-        elif merged and not text[merged[-1][0] : merged[-1][1]].strip():
-            merged[-1] = (merged[-1][0], end)
+        before = merged[-1] if merged else None
+        if before and not (text[start:end].strip() and text[before[0] : before[1]].strip()):
+            merged[-1] = (before[0], end)
         else:
             merged.append((start, end))
     return merged

@@ -14,7 +14,7 @@ _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
 _KAZAKH_PREFIX = 5
 
-_STOP_WORDS = frozenset(
+_STOP_WORDS_TEXT = (
     # English
     "a an the of to in on at by for from with and or as is are was were be been being it its this that these those "
     "there their they he she we you i his her our your my me us them do does did has have had will would can could may "
@@ -30,8 +30,9 @@ _STOP_WORDS = frozenset(
     "және мен бен пен да де та те ма ме ба бе па пе үшін бойынша туралы бұл осы сол ол олар біз сіз мен сен оның "
     "олардың егер немесе ал бірақ болып болса болады бола болған емес жоқ бар қандай қай қанша неше кім не қашан қайда "
     "қалай деген деп ретінде арқылы дейін кейін соң бір әр барлық өз өзінің тиіс керек мүмкін ғана тек сондай-ақ "
-    "кезінде ішінде қатар дегеніміз".split()
+    "кезінде ішінде қатар дегеніміз"
 )
+_STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 
 
 def fold(text: str) -> str:

@@ -22,9 +22,11 @@ _UNMETERED = Price(unmetered=True)
 
 @dataclass(frozen=True, slots=True)
 class ExtractiveSettings:
-    """`least_score`: below it no sentence is an answer. `near`: share of the best score that a further one must reach."""
+    """`least_score`: below it no sentence is an answer; `least_across` where it is in another language than the
+    question. `near`: share of the best score that a further one must reach."""
 
     least_score: float = 0.5
+    least_across: float = 0.6
     near: float = 0.85
     max_sentences: int = 3
     summary_sentences: int = 7
@@ -86,9 +88,14 @@ def select(request: ModelRequest, settings: ExtractiveSettings) -> list[Candidat
     if request.task == "summarise":
         return _summary(found, settings)
     ranked = rank(request.question, request.language, found, request.passages)
-    if not ranked or ranked[0].score < settings.least_score:
+    ranked = [item for item in ranked if item.score >= _least(item, settings)]
+    if not ranked:
         return []
     return _distinct(ranked, request.passages, settings)
+
+
+def _least(item: Scored, settings: ExtractiveSettings) -> float:
+    return settings.least_across if item.across else settings.least_score
 
 
 def _distinct(

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from countersign.corpus.glossary import concepts
 from countersign.corpus.language import detect
 from countersign.corpus.sentences import is_table_row, split_sentences
-from countersign.corpus.terms import content_terms, fold, found_in
+from countersign.corpus.terms import content_terms, fold, found_in, is_stop_word, words
+from countersign.corpus.transliterate import same_name
 from countersign.domain.documents import Language, Passage
 
 _HEADING_WEIGHT = 0.6
@@ -24,6 +25,10 @@ _BEFORE_WEIGHT = 0.4
 _CONCEPT_WEIGHT = 0.9
 _FOCUS = 0.12
 _PRIOR = 0.1
+_CROSS_LANGUAGE = 0.95
+_UNKNOWN_WORD, _UNKNOWN_NAME = 1.0, 1.5
+_NAME_ABSENT = 0.6
+_ANY_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 _MAX_PER_PASSAGE = 120
 _MAX_CELLS = 8
 # Cosines of the embedded multilingual-e5-small: unrelated texts lie near the first, related ones above the second.
@@ -64,9 +69,19 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    text: str
+    concepts: frozenset[str]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
+    """`across`: the candidate is in another language than the question."""
+
     candidate: Candidate
     score: float
+    across: bool
 
 
 def candidates(passages: Sequence[Passage]) -> list[Candidate]:
@@ -81,16 +96,17 @@ def rank(
     asked_in = detect(question)
     asked_in = language if asked_in == "und" else asked_in
     weights = _weights(content_terms(question, asked_in), found)
+    asked = _asked_words(question)
     top = max((passage.score for passage in passages), default=0.0)
     scored: list[Scored] = []
     for candidate in found:
         passage = passages[candidate.passage]
-        if candidate.language in (asked_in, "und"):
-            score = _within(weights, candidate)
-        else:
-            score = _across(question, candidate, passage)
+        across = candidate.language not in (asked_in, "und")
+        score = _across(asked, candidate, passage) if across else _within(weights, candidate)
         prior = passage.score / top if top > 0 else 0.0
-        scored.append(Scored(candidate, score + _focus(question, candidate.text) + _PRIOR * (prior - 0.5)))
+        scored.append(
+            Scored(candidate, score + _focus(question, candidate.text) + _PRIOR * (prior - 0.5), across)
+        )
     return sorted(scored, key=lambda item: (-item.score, item.candidate.order))
 
 
@@ -204,15 +220,46 @@ def _presence(term: str, candidate: Candidate) -> float:
     return _BEFORE_WEIGHT if found_in(term, candidate.before) else 0.0
 
 
-def _across(question: str, candidate: Candidate, passage: Passage) -> float:
-    asked = concepts(question)
-    own = len(asked & concepts(candidate.text)) / len(asked) if asked else 0.0
-    read = len(asked & concepts(candidate.source)) / len(asked) if asked else 0.0
-    alike = (passage.features.get("cosine", 0.0) - _COSINE_UNRELATED) / (_COSINE_RELATED - _COSINE_UNRELATED)
-    share = 0.7 * own + 0.3 * read
-    if len(asked) < 2:
-        share *= 0.7
+def _across(asked: Sequence[_Asked], candidate: Candidate, passage: Passage) -> float:
+    """Share of the question's words found by concept or as a name, joined with the passage's similarity if known."""
+    own, read = concepts(candidate.text), concepts(candidate.source)
+    names = [word for word in words(candidate.source) if len(word) > 2]
+    total = sum(word.weight for word in asked)
+    if not total:
+        return 0.0
+    presence = [(word, _presence_across(word, own, read, names)) for word in asked]
+    share = _CROSS_LANGUAGE * sum(word.weight * there for word, there in presence) / total
+    if any(word.weight == _UNKNOWN_NAME and not there for word, there in presence):
+        share *= _NAME_ABSENT
+    cosine = passage.features.get("cosine", 0.0)
+    if cosine <= 0.0:
+        return share
+    alike = (cosine - _COSINE_UNRELATED) / (_COSINE_RELATED - _COSINE_UNRELATED)
     return 0.7 * share + 0.3 * min(1.0, max(0.0, alike))
+
+
+def _presence_across(word: _Asked, own: frozenset[str], read: frozenset[str], names: list[str]) -> float:
+    if word.concepts & own:
+        return 1.0
+    if word.concepts & read:
+        return 0.6
+    return float(not word.concepts and any(same_name(word.text, name) for name in names))
+
+
+def _asked_words(question: str) -> list[_Asked]:
+    """Content words with what they may mean. A name that the glossary does not know must be found; a common word that it
+    does not know may stand there in another guise, so it weighs less."""
+    asked: dict[str, _Asked] = {}
+    for match in _ANY_WORD.finditer(question):
+        word = fold(match.group())
+        if is_stop_word(word):
+            continue
+        meanings = concepts(word)
+        name = match.start() > 0 and (match.group()[0].isupper() or question[match.start() - 1] in '«“"')
+        exact = name or any(char.isdigit() for char in word)
+        weight = 1.0 if meanings else _UNKNOWN_NAME if exact else _UNKNOWN_WORD
+        asked.setdefault(word, _Asked(word, meanings, weight))
+    return list(asked.values())
 
 
 def _focus(question: str, text: str) -> float:
