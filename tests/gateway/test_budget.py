@@ -19,6 +19,7 @@ from countersign.domain.answers import Usage
 from countersign.domain.errors import BudgetExceeded, ProviderGarbled, ProviderUnavailable
 from countersign.domain.workspace import BudgetRules, Money, Price
 from countersign.gateway.budget import Budget, Limit, cost_micro, cost_of, limits_of
+from countersign.gateway.build import build_rung
 from countersign.gateway.http import HttpClient
 from countersign.gateway.ladder import Ladder, Rung
 from countersign.gateway.seams import ChatModel, Done, Exhausted, Restart, RungChosen, RungSkipped
@@ -28,7 +29,7 @@ from countersign.storage.database import Database
 from countersign.storage.tables import budget as budget_table
 from countersign.testing.chat_model_suite import REQUEST, collect
 from countersign.testing.faulty_model import Fault, FaultyModel
-from tests.gateway.parts import FakeModel, wire
+from tests.gateway.parts import FakeModel, settings, wire
 
 pytestmark = pytest.mark.anyio
 
@@ -356,3 +357,29 @@ def test_fifty_parallel_requests_never_overspend(plan: list[Call], user_cap: int
 
     with TemporaryDirectory() as folder, opened(f"sqlite:///{folder}/state.db") as database:
         asyncio.run(scenario(SqlBudgets(database, Moment())))
+
+
+async def test_a_request_that_a_server_cancels_leaves_nothing_behind(
+    budget: Budget, ledger: SqlBudgets, http: HttpClient
+) -> None:
+    """A web server cancels a whole scope when its client goes: every further `await` in it fails as well."""
+    import anyio
+
+    async with FaultyModel(Fault.SLOW_DRIP) as server:
+        rung = build_rung(settings(server, max_concurrent=1), http)
+        ladder = Ladder([rung], home_region="kz", budget=budget)
+
+        async def ask(started: asyncio.Event) -> None:
+            async for _ in ladder.stream(REQUEST, limits=limits()):
+                started.set()
+
+        for _ in range(3):
+            started = asyncio.Event()
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask, started)
+                await started.wait()
+                group.cancel_scope.cancel()
+            await budget.close()
+            assert (await ledger.used(USER))[0] == 0
+        connector = http.session.connector
+        assert connector and not connector._acquired  # pyright: ignore
