@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 from countersign.guard.literals import FixedStrings
-from countersign.guard.normalise import INVISIBLE
+from countersign.guard.normalise import INVISIBLE, plain_table
 from countersign.guard.personal import Token, find_in_word
 from countersign.guard.streams import Notice, Rewriter
 
@@ -53,7 +52,8 @@ class Hosts:
 
 
 class Visible:
-    """Drops invisible characters and marks that hide digits; turns the datamark character back into a space."""
+    """Drops invisible characters and marks that hide digits, replaces styled letters (full-width, mathematical) by
+    ordinary ones, and turns the datamark character back into a space."""
 
     def __init__(self, notice: Notice, datamark: str = "") -> None:
         self._notice = notice
@@ -69,6 +69,7 @@ class Visible:
         visible, removed = INVISIBLE.subn("", text)
         for _ in range(removed):
             self._notice("output_invisible_characters", "")
+        visible = visible.translate(plain_table())
         seen = _MARKS_ON_DIGITS.sub("", self._last + visible)[len(self._last) :]
         self._last = seen[-1:] or self._last
         return seen
@@ -234,7 +235,7 @@ class Words:
         if self._cutting:
             return ""
         self._notice("word_too_long", "")
-        if _ADDRESS.search(unicodedata.normalize("NFKC", piece)):
+        if _ADDRESS.search(piece):
             self._cutting = True
             return WITHHELD_NOTE
         return self._word(piece) + " "
@@ -255,49 +256,52 @@ class Words:
         return "".join([*out, word[at:]])
 
 
+_NO_NEW_SCHEME: Final = r"(?![A-Za-z][A-Za-z0-9+\-]{0,31}:[/\\]{2})"
 _ADDRESS: Final = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,31}|[^\W\d_]{1,32})?:[/\\]{2,}"
-    r"(?P<authority>(?:(?![A-Za-z][A-Za-z0-9+.\-]{0,31}:[/\\]{2})[^\s/\\?#])*)"
-    r"|(?<![\w:/\\.\-])[/\\]{2}(?P<bare>[\w\-]+(?:\.[\w\-]+)+)"
-    r"|(?<![\w.@\-])(?P<www>www\.[^\s/\\?#]+)"
-    r"|(?<![\w.@\-/])(?P<host>(?:[\w\-]{1,63}\.)+(?:[A-Za-z]{2,24}|xn--[\w\-]+|рф|қаз|бел|рус))(?=[/?#]|:\d)"
-    r"|(?P<script>javascript(?=:)|vbscript(?=:)|(?:data|https?|ftp|file|blob|wss?)(?=:\S)):",
+    rf"([A-Za-z][A-Za-z0-9+\-]{{0,31}}|[^\W\d_]{{1,32}})?:[/\\]{{2,}}((?:{_NO_NEW_SCHEME}[^\s/\\?#])*)",
     re.IGNORECASE,
 )
+_BARE: Final = (
+    re.compile(r"www\.((?!www\.)[^\s/\\?#:])+", re.IGNORECASE),
+    re.compile(r"(?<![:/\\])[/\\]{2}[\w\-]+(?:\.[\w\-]+)+"),
+    re.compile(
+        r"(?<![\w.@\-/])(?:[\w\-]{1,63}\.)+(?:[A-Za-z]{2,24}|xn--[\w\-]+|рф|қаз|бел|рус)(?=[/?#]|:\d)",
+        re.IGNORECASE,
+    ),
+)
+"""Without a scheme: what mail and chat programs make clickable on their own."""
+_SCRIPT: Final = re.compile(
+    r"(javascript|vbscript|data(?=:\S)|(?:https?|ftp|file|blob|wss?)(?=:[^\s/\\])):(?![/\\]{2})",
+    re.IGNORECASE,
+)
+"""Schemes that act without `//`."""
 _TRAILING: Final = ".,;:!?)]}»”’\"'*_>|"
 
 
 def defang(word: str, hosts: Hosts, notice: Notice) -> str:
-    """`word` with every address of a host that is not allowed made inert: `hxxps://host[.]tld/path`.
-
-    A word that is an address only after NFKC (full-width letters) is normalised first.
-    """
-    if not word.isascii() and not _ADDRESS.search(word):
-        plain = unicodedata.normalize("NFKC", word).replace("。", ".")
-        word = plain if plain != word and _ADDRESS.search(plain) else word
+    """`word` with every address of a host that is not allowed made inert: `hxxps://host[.]tld/path`."""
 
     def inert(match: re.Match[str]) -> str:
-        authority = match["authority"] or match["www"] or match["host"] or ""
-        scheme = (match["scheme"] or "").lower()
-        plain_web = scheme in ("http", "https") or not (
-            match["authority"] or match["script"] or match["bare"]
-        )
-        if plain_web and authority and hosts.allow(authority.rstrip(_TRAILING)):
+        scheme, authority = match.group(1) or "", match.group(2)
+        host = authority.rstrip(_TRAILING)
+        web = scheme.lower() in ("http", "https")
+        if web and hosts.allow(host):
             return match.group()
         notice("url_defanged", match.group())
-        return _defanged(match)
+        opening = scheme.replace("t", "x").replace("T", "X") + "://" if web else f"{scheme}[:]//"
+        return opening + host.replace(".", "[.]") + authority[len(host) :]
 
-    return _ADDRESS.sub(inert, word)
-
-
-def _defanged(match: re.Match[str]) -> str:
-    if match["script"]:
-        return f"{match['script']}[:]"
-    if match["authority"] is None:
+    def inert_bare(match: re.Match[str]) -> str:
+        if hosts.allow(match.group().rstrip(_TRAILING)):
+            return match.group()
+        notice("url_defanged", match.group())
         return match.group().replace(".", "[.]")
-    scheme = match["scheme"] or ""
-    web = scheme.lower() in ("http", "https")
-    opening = scheme.replace("t", "x").replace("T", "X") + "://" if web else f"{scheme}[:]//"
-    authority = match["authority"]
-    host = authority.rstrip(_TRAILING)
-    return opening + host.replace(".", "[.]") + authority[len(host) :]
+
+    def inert_script(match: re.Match[str]) -> str:
+        notice("url_defanged", match.group())
+        return f"{match.group(1)}[:]"
+
+    word = _ADDRESS.sub(inert, word)
+    for pattern in _BARE:
+        word = pattern.sub(inert_bare, word)
+    return _SCRIPT.sub(inert_script, word)

@@ -70,7 +70,7 @@ def clean(raw: str) -> Cleaned:
     hidden = "".join(_tag_text(run) for run in _TAG_RUN.findall(raw))
     visible, invisible = INVISIBLE.subn("", raw)
     composed = unicodedata.normalize("NFC", visible)
-    plain = composed.translate(_plain_table())
+    plain = composed.translate(plain_table())
     styled = sum(a != b for a, b in zip(composed, plain, strict=False)) if plain != composed else 0
     text, mixed = fold_mixed_script(unicodedata.normalize("NFC", plain))
     while (again := fold_mixed_script(unicodedata.normalize("NFC", text))[0]) != text:
@@ -146,6 +146,12 @@ def matching_view(text: str) -> str:
     Digits of every script become 0-9, dashes `-`, spaces a space; combining marks become NUL (to be skipped).
     """
     return text if text.isascii() else text.translate(_view_table())
+
+
+@cache
+def plain_table() -> dict[int, str | int]:
+    """For `str.translate`: styled imitations of ordinary characters become those, one character at a time."""
+    return _PlainTable()
 
 
 def _fold_word(word: str) -> str:
@@ -226,11 +232,6 @@ def _view_of(c: str) -> str:
         return " "
     folded = unicodedata.normalize("NFKC", c)
     return folded if len(folded) == 1 else c
-
-
-@cache
-def _plain_table() -> _PlainTable:
-    return _PlainTable()
 
 
 @cache

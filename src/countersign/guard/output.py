@@ -2,7 +2,7 @@
 
 A chain of stages, each giving the same output however its input is cut:
 invisible characters → character references → tags → canary and secrets → the system prompt's words → Markdown →
-addresses, e-mail, keys → numbers. A hit on canary, secret or system prompt ends the output before its first
+addresses, e-mail, keys → numbers → Markdown. A hit on canary, secret or system prompt ends the output before its first
 character; everything else is rewritten in place. Delay is at most 64 characters for numbers and 2,048 for links.
 
 What it cannot do: data spelled out in words or in an encoding that it does not know passes any pattern. Only keeping
@@ -146,6 +146,9 @@ class OutputFilter:
             Links(self._notice, hosts, rules.image_note),
             Words(self._notice, hosts, rules.kinds, rules.token),
             Numbers(self._notice, rules.kinds, rules.token),
+            Links(
+                self._notice, hosts, rules.image_note
+            ),  # once more: a token before "(" must not make a link
         )
 
     @property

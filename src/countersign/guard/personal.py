@@ -147,7 +147,7 @@ _GAPS = re.compile(f"{_GAP}{{1,3}}")
 _AS_DIGITS = str.maketrans("OoОоlIІЗз", "000011133")
 _WIDE_GAP = re.compile(r"[\n\r,:|=]")
 _IBAN_START = re.compile(r"[KkКк][Zz]")
-_IBAN = re.compile(r"[KkКк][Zz](?:[ \-.]{0,2}[0-9]){5}(?:[ \-.]{0,2}[A-Za-z0-9А-Яа-я]){13}(?![A-Za-z0-9])")
+_IBAN = re.compile(r"[KkКк][Zz](?:[ \-.]{0,2}[0-9]){5}(?:[ \-.]{0,2}[A-Za-z0-9А-Яа-я]){13}")
 
 _CONTEXT: Final[dict[Kind, re.Pattern[str]]] = {
     "iin": re.compile(r"\b(?:ЖСН|ИИН|IIN|ЖИН|individual identification)", re.IGNORECASE),
@@ -202,11 +202,11 @@ def match_number(view: str, at: int, left: str) -> PersonalData | None:
 
     `left` is what stands before (the last `LOOKBEHIND` characters count).
     """
-    if left[-1:].isdigit():
-        return None
     left = left[-LOOKBEHIND:]
     if _IBAN_START.match(view, at):
         return _match_iban(view, at, left)
+    if left[-1:].isdigit():
+        return None
     best: PersonalData | None = None
     for window in _windows(view, at, left):
         verdict = _judge(window)
@@ -313,13 +313,14 @@ def _judge_phone(window: _Window) -> tuple[Kind, float] | None:
 
 
 def _match_iban(view: str, at: int, left: str) -> PersonalData | None:
-    if left[-1:].isalnum():
-        return None
     match = _IBAN.match(view, at, at + LOOKAHEAD)
     if not match:
         return None
     value = re.sub(r"[ \-.]", "", match.group()).translate(TO_LATIN).upper()
-    return PersonalData("iban", at, match.end(), value, 0.95 if checksums.iban(value) else 0.55)
+    if checksums.iban(value):
+        return PersonalData("iban", at, match.end(), value, 0.95)
+    apart = not left[-1:].isalnum() and not view[match.end() : match.end() + 1].isalnum()
+    return PersonalData("iban", at, match.end(), value, 0.55) if apart else None
 
 
 def _numbers(text: str) -> Iterator[PersonalData]:
