@@ -1,0 +1,90 @@
+"""The desk in three languages: one catalogue each, read from the .po files that translators edit.
+
+A catalogue is compiled in memory when its language is first needed, so that no compiled file can be out of date.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+
+LANGUAGES: tuple[str, ...] = ("kk", "ru", "en")
+NAMES = {"kk": "Қазақша", "ru": "Русский", "en": "English"}
+SOURCE_LANGUAGE = "en"
+
+
+def N_(text: str) -> str:
+    """Marks a text for translation where it is written; it is translated where it is shown."""
+    return text
+
+
+def load_translations(language: str) -> NullTranslations:
+    """The catalogue of `language`; English is the source and needs none."""
+    if language == SOURCE_LANGUAGE:
+        return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    path = files("countersign.web") / "locale" / language / "LC_MESSAGES" / "messages.po"
+    compiled = BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def choose_language(chosen: str, accept_language: str) -> str:
+    """What the person chose; else the first language of the browser that we speak; else English."""
+    if chosen in LANGUAGES:
+        return chosen
+    for wanted in accept_language[:200].split(","):
+        code = wanted.split(";")[0].strip().lower()[:2]
+        if code in LANGUAGES:
+            return code
+    return SOURCE_LANGUAGE
+
+
+# -- times and amounts ------------------------------------------------------------------------------------------
+def show_time(moment: datetime, language: str) -> str:
+    """A moment in UTC; the browser replaces it by the reader's own time where it may run scripts."""
+    from babel.dates import format_datetime
+
+    return f"{format_datetime(moment, 'd MMM yyyy, HH:mm', locale=language)} UTC"
+
+
+def show_span(span: timedelta, language: str, *, direction: bool = False) -> str:
+    """`30 minutes`, or with a direction `in 30 minutes` and `30 minutes ago`."""
+    from babel.dates import format_timedelta
+
+    return format_timedelta(span, threshold=1.2, add_direction=direction, locale=language)
+
+
+def show_amount(amount: float, currency: str, language: str) -> str:
+    """Small amounts keep the digits that tell them from nothing."""
+    from babel.numbers import format_currency, format_decimal
+
+    if amount and abs(amount) < 0.01:
+        return f"{format_decimal(amount, '0.######', locale=language)} {currency}"
+    return format_currency(amount, currency, locale=language)
+
+
+def show_number(number: float, language: str, decimals: int = 0) -> str:
+    from babel.numbers import format_decimal
+
+    return format_decimal(round(number, decimals), "#,##0." + "#" * decimals, locale=language)
+
+
+def show_percent(share: float, language: str) -> str:
+    from babel.numbers import format_percent
+
+    return format_percent(share, locale=language)
+
+
+def show_bytes(size: int, language: str) -> str:
+    units = ("B", "kB", "MB", "GB")
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(units) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{show_number(value, language, 1 if unit else 0)} {units[unit]}"

@@ -1,0 +1,72 @@
+"""An answer's text cut into what the page shows: sentences with their support, and citation numbers inside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from countersign.domain.answers import Claim
+
+_MARK = re.compile(r"\s?\[(\d{1,4})\]")
+State = Literal["plain", "literal", "semantic", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of text; `n` is set where it is a citation mark instead."""
+
+    text: str
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`plain` is text between claims, or text whose claims are no longer known (an edited answer)."""
+
+    pieces: tuple[Piece, ...]
+    state: State
+    reasons: tuple[str, ...] = ()
+
+
+def cut(text: str, claims: Sequence[Claim], numbers: Collection[int]) -> tuple[Sentence, ...]:
+    """Joined together, the pieces are `text` again. Marks of numbers that are not ours stay text.
+
+    A claim whose offsets do not fit the text (a reviewer has edited it) marks nothing: no mark is better than a wrong one.
+    """
+    sentences: list[Sentence] = []
+    at = 0
+    for claim in sorted(claims, key=lambda claim: claim.start):
+        if claim.start < at or text[claim.start : claim.end] != claim.text:
+            continue
+        if claim.start > at:
+            sentences.append(Sentence(tuple(_pieces(text[at : claim.start], numbers)), "plain"))
+        state: State = claim.support if claim.supported else "none"
+        sentences.append(Sentence(tuple(_pieces(claim.text, numbers)), state, claim.reasons))
+        at = claim.end
+    if at < len(text):
+        sentences.append(Sentence(tuple(_pieces(text[at:], numbers)), "plain"))
+    return tuple(sentences)
+
+
+def _pieces(text: str, numbers: Collection[int]) -> Iterator[Piece]:
+    at = 0
+    for match in _MARK.finditer(text):
+        n = int(match[1])
+        if n not in numbers:
+            continue
+        if match.start() > at:
+            yield Piece(text[at : match.start()])
+        yield Piece(match[0], n)
+        at = match.end()
+    if at < len(text):
+        yield Piece(text[at:])
+
+
+def highlight(passage: str, quote: str) -> tuple[str, str, str]:
+    """The passage before, inside and after the quote; an empty middle when the quote is not verbatim in it."""
+    start = passage.find(quote) if quote else -1
+    if start < 0:
+        return passage, "", ""
+    return passage[:start], quote, passage[start + len(quote) :]
