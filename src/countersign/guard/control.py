@@ -22,7 +22,7 @@ _HEADER: Final = re.compile(
 _ROLE: Final = re.compile(
     r"^([ \t>*_]*(?:human|assistant|system|user|ai))([ \t*_]{0,3})[:：]", re.IGNORECASE | re.MULTILINE
 )
-_FENCE: Final = re.compile(r"<<(?=[ \t]*(?:END[ \t]+)?(?:PASSAGE|QUESTION|HISTORY)\b)", re.IGNORECASE)
+_FENCE: Final = re.compile(r"<<(?=[ \t]*(?:END|PASSAGE|QUESTION|HISTORY)\b)", re.IGNORECASE)
 _SUSPICIOUS: Final = re.compile(
     r"[<\[#]|\b(?:human|assistant|system|user|ai)[ \t*_]{0,3}[:：]", re.IGNORECASE
 )
