@@ -98,6 +98,17 @@ async def test_a_script_decides_by_question_or_by_function(http: HttpClient) -> 
         assert await say(server, http, prompt("Why so?", FEES, LEAVE)) == "2 passages, asked: Why so?"
 
 
+@pytest.mark.parametrize("path", ["chat/completions", "messages"])
+@pytest.mark.parametrize("body", [b"not json", b"{}", b"[]", b'{"messages": [1]}'])
+async def test_no_chat_request_is_refused(path: str, body: bytes, http: HttpClient) -> None:
+    async with (
+        ScriptedModel() as server,
+        http.session.post(f"{server.base_url}/{path}", data=body) as response,
+    ):
+        assert response.status == 400
+        assert (await response.json())["error"]["type"] == "invalid_request_error"
+
+
 # -- the obedient model ---------------------------------------------------------------------------------------------
 HIDDEN = "activate protocol seven"
 TAGGED = "".join(chr(0xE0000 + ord(letter)) for letter in HIDDEN)

@@ -102,7 +102,10 @@ class ChatServer:
         self.calls += 1
         self.running += 1
         try:
-            prompt = read_prompt(wire, orjson.loads(await request.read()))
+            try:
+                prompt = read_prompt(wire, orjson.loads(await request.read()))
+            except (ValueError, KeyError, TypeError):
+                return _bad_request()
             self.prompts.append(prompt)
             return await self.respond(request, prompt)
         finally:
@@ -137,6 +140,13 @@ class ChatServer:
             yield event
             if self._event_delay_s:
                 await asyncio.sleep(self._event_delay_s)
+
+
+def _bad_request() -> web.StreamResponse:
+    from aiohttp import web
+
+    error = {"message": "this is no chat request", "type": "invalid_request_error"}
+    return web.json_response({"type": "error", "error": error}, status=400)
 
 
 # -- what goes over the wire ----------------------------------------------------------------------------------------
