@@ -119,6 +119,8 @@ class VectorCache:
     def __init__(self, embedder: EmbeddedE5) -> None:
         self._embedder = embedder
         self._db = sqlite3.connect(cache_folder() / "vectors.db", timeout=60)
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute("pragma synchronous=normal")
         self._db.execute("create table if not exists v (k text primary key, vector blob) without rowid")
 
     def passages(self, texts: Sequence[str]) -> Vectors:
@@ -135,9 +137,7 @@ class VectorCache:
             vectors = asyncio.run(self._embed([texts[i] for i in places]))
             rows = [(keys[i], v.astype("<f4").tobytes()) for i, v in zip(places, vectors, strict=True)]
             self._db.executemany("insert or replace into v values (?, ?)", rows)
-            if start // batch % 16 == 0:
-                self._db.commit()
-        self._db.commit()
+            self._db.commit()
         return np.stack([np.frombuffer(self._find(key) or b"", "<f4") for key in keys])
 
     def _find(self, key: str) -> bytes | None:

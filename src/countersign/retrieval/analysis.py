@@ -1,7 +1,8 @@
-"""Text to search terms, the same for index and question: stemmed words, and character 4-grams inside words.
+"""Text to search terms, the same for index and question: stemmed words, and character 4-grams of words.
 
-The 4-grams are what makes Kazakh work: it has no free stemmer, and its words only grow at the end. Raising
-`ANALYZER_VERSION` makes every index rebuild itself.
+The 4-grams are what makes Kazakh work: it has no free stemmer, and its words only grow at the end, so a prefix of five
+letters stands for the word. A word's edges are marked in its 4-grams, so that a word's beginning weighs more than the
+same letters inside another. Raising `ANALYZER_VERSION` makes every index rebuild itself.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 
 from countersign.domain.documents import Language
 
-ANALYZER_VERSION = "a1"
+ANALYZER_VERSION = "a2"
 
 _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
 _GRAM = 4
+_KAZAKH_PREFIX = 5
 _MAX_WORD = 40
 _MAX_QUERY_WORDS = 96
 _MAX_QUERY_GRAMS = 256
@@ -41,13 +43,11 @@ def words_of(text: str) -> list[str]:
 
 
 def grams_of(words: Iterable[str]) -> list[str]:
-    """4-grams inside each word; a shorter word stays whole."""
+    """4-grams of each word with its edges marked: `leave` gives `^lea`, `leav`, `eave`, `ave$`."""
     grams: list[str] = []
     for word in words:
-        if len(word) <= _GRAM:
-            grams.append(word)
-        else:
-            grams.extend([word[i : i + _GRAM] for i in range(len(word) - _GRAM + 1)])
+        marked = f"^{word}$"
+        grams.extend([marked[i : i + _GRAM] for i in range(max(1, len(marked) - _GRAM + 1))])
     return grams
 
 
@@ -84,10 +84,10 @@ class Analyzer:
         return Terms(tuple(self._stems(words, language)), tuple(grams_of(words)))
 
     def query(self, text: str) -> Terms:
-        """Distinct terms. A Cyrillic word is asked for as a Russian stem and as written, because the question's own
-        language may not be that of the passage."""
+        """Distinct terms. A Cyrillic word is asked for as Russian and as Kazakh, because the question's own language
+        may not be that of the passage."""
         words = list(dict.fromkeys(words_of(text)))
-        wanted = dict.fromkeys([*self._stems(words, "ru"), *(w for w in words if _CYRILLIC.search(w))])
+        wanted = dict.fromkeys([*self._stems(words, "ru"), *self._stems(words, "kk")])
         grams = dict.fromkeys(grams_of(words))
         return Terms(tuple(wanted)[:_MAX_QUERY_WORDS], tuple(grams)[:_MAX_QUERY_GRAMS])
 
@@ -98,9 +98,13 @@ class Analyzer:
         english = self._english(line)
         if not _CYRILLIC.search(line):
             return english
-        russian = words if language == "kk" else self._russian(line)
+        russian = self._russian(line)
         return [
-            (word if _KAZAKH.search(word) else ru) if _CYRILLIC.search(word) else en
+            en
+            if not _CYRILLIC.search(word)
+            else word[:_KAZAKH_PREFIX]
+            if language == "kk" or _KAZAKH.search(word)
+            else ru
             for word, en, ru in zip(words, english, russian, strict=True)
         ]
 
