@@ -32,7 +32,12 @@ KAZAKH = """# Кредитті мерзімінен бұрын өтеу
 
 Кредитті мерзімінен бұрын өтеу үшін комиссия алынбайды. Өтініш 3 жұмыс күні ішінде қаралады.
 """
-FILES = {"tariff.md": TARIFF, "minutes.md": MINUTES, "kk.md": KAZAKH, "secret.txt": "The vault code word is heron."}
+FILES = {
+    "tariff.md": TARIFF,
+    "minutes.md": MINUTES,
+    "kk.md": KAZAKH,
+    "secret.txt": "The vault code word is heron.",
+}
 ROWS = [
     {"file": "tariff.md", "acl": ["tenant:*"], "modified": "2025-05-01"},
     {"file": "minutes.md", "acl": ["group:board"], "classification": "board", "modified": "2025-03-12"},

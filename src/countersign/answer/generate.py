@@ -13,6 +13,7 @@ from countersign.domain.events import EventKind
 from countersign.gateway.budget import limits_of
 from countersign.gateway.residency import allowed_regions
 from countersign.gateway.seams import Delta, Done, Exhausted, ModelRequest, Restart, RungChosen, RungSkipped
+from countersign.gateway.streams import closing
 
 _CAUSES = {
     "residency": RefusalReason.NO_MODEL_ALLOWED,
@@ -39,17 +40,18 @@ async def generate_text(line: Line, turn: Turn) -> Turn:
             now=turn.started,
         ),
     )
-    async for value in stream:
-        if isinstance(value, RungChosen):
-            chosen, written = value, []
-        elif isinstance(value, Delta):
-            written.append(value.text)
-        elif isinstance(value, Restart):
-            turn = _note_failure(line, turn, value)
-        elif isinstance(value, Exhausted):
-            return _exhausted(line, turn, value)
-        else:
-            done = value
+    async with closing(stream) as values:
+        async for value in values:
+            if isinstance(value, RungChosen):
+                chosen, written = value, []
+            elif isinstance(value, Delta):
+                written.append(value.text)
+            elif isinstance(value, Restart):
+                turn = _note_failure(line, turn, value)
+            elif isinstance(value, Exhausted):
+                return _exhausted(line, turn, value)
+            else:
+                done = value
     if chosen is None or done is None:
         return _exhausted(line, turn, Exhausted(()))
     draft = "".join(written).strip()

@@ -12,7 +12,7 @@ from countersign.access.decide import Action, require
 from countersign.access.principal import Principal
 from countersign.answer.ask import ask
 from countersign.answer.line import Line, Watch
-from countersign.domain.answers import Answer, Question
+from countersign.domain.answers import Answer, AnswerStatus, Question
 from countersign.domain.errors import LimitExceeded
 from countersign.domain.workspace import Assistant
 
@@ -25,6 +25,14 @@ def unwatched(step: str) -> None:
     """A watch for callers that show no progress."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One finished question as metrics see it: `steps_s` are (step, seconds) in their order."""
+
+    answer: Answer
+    steps_s: tuple[tuple[str, float], ...]
+
+
 class Asking:
     """`line` is what every question walks."""
 
@@ -34,23 +42,54 @@ class Asking:
         self._each = at_once_each
         self._by_person: Counter[str] = Counter()
         self._waiting = 0
+        self._observers: list[Callable[[Asked], None]] = []
 
     @property
     def line(self) -> Line:
         return self._line
 
+    def observe(self, observer: Callable[[Asked], None]) -> None:
+        """Told of every finished question, whichever door it came through; must not block."""
+        self._observers.append(observer)
+
     def assistants(self, principal: Principal) -> list[Assistant]:
         """Those that this person may ask."""
+        if not isinstance(may(principal, Action.ASK), Permit):
+            return []
         mine = (a for a in self._line.assistants.values() if not a.tenants or principal.tenant in a.tenants)
         return sorted(mine, key=lambda assistant: assistant.name)
 
+    def release(self, assistant: str) -> str:
+        """The release that the next question to this assistant gets; empty when there is no such assistant."""
+        return self._line.releases.get(assistant, "")
+
     async def ask(
-        self, principal: Principal, question: Question, watch: Watch = unwatched, request_id: str = ""
+        self,
+        principal: Principal,
+        question: Question,
+        watch: Watch = unwatched,
+        request_id: str = "",
+        answer_id: str = "",
     ) -> Answer:
-        """Raises `NotPermitted`, `NotFound` (no such assistant), `UsageError`, `LimitExceeded`."""
+        """The answer as its asker may read it now. Raises `NotPermitted`, `NotFound` (no such assistant), `UsageError`,
+        `LimitExceeded`. `answer_id` (a new id of ours) names it beforehand."""
         require(principal, Action.ASK)
+        stopwatch = _Stopwatch(watch)
         async with self._place(principal):
-            return await ask(self._line, principal, question, watch, request_id)
+            answer = await ask(
+                self._line, principal, self._bounded(question), stopwatch, request_id, answer_id
+            )
+        for observer in self._observers:
+            observer(Asked(answer, stopwatch.ended()))
+        return _for_asker(answer)
+
+    def _bounded(self, question: Question) -> Question:
+        """A client may ask for a shorter answer than its assistant allows, never for a longer one."""
+        assistant = self._line.assistants.get(question.assistant)
+        if assistant is None or question.max_output_tokens is None:
+            return question
+        most = min(question.max_output_tokens, assistant.max_output_tokens)
+        return replace(question, max_output_tokens=most)
 
     @asynccontextmanager
     async def _place(self, principal: Principal) -> AsyncGenerator[None]:
@@ -87,3 +126,26 @@ class Asking:
     def with_line(self, **changes: object) -> None:
         """Swap parts of the line (a new release, say) for the questions that come after this call."""
         self._line = replace(self._line, **changes)  # pyright: ignore[reportArgumentType]
+
+
+class _Stopwatch:
+    """A watch that also notes how long each step took."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._marks: list[tuple[str, float]] = []
+
+    def __call__(self, step: str) -> None:
+        self._marks.append((step, time.perf_counter()))
+        self._watch(step)
+
+    def ended(self) -> tuple[tuple[str, float], ...]:
+        ends = [at for _, at in self._marks[1:]] + [time.perf_counter()]
+        return tuple((step, end - at) for (step, at), end in zip(self._marks, ends, strict=True))
+
+
+def _for_asker(answer: Answer) -> Answer:
+    """What waits for a reviewer is not in the asker's hands, in no field."""
+    if answer.status is not AnswerStatus.HELD:
+        return replace(answer, draft="")
+    return replace(answer, draft="", citations=(), claims=(), conflicts=())

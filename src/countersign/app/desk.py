@@ -51,9 +51,10 @@ class Desk:
         return await self._database.read(answers.read_answer, answer_id, principal)
 
     async def my_answers(
-        self, principal: Principal, limit: int = 50, before: datetime | None = None
+        self, principal: Principal, limit: int = 50, before: datetime | None = None, before_id: str = ""
     ) -> list[RowMapping]:
-        return await self._database.read(answers.answers_of, principal, limit, before)
+        """Newest first; `before_id` is the last id of the page before."""
+        return await self._database.read(answers.answers_of, principal, limit, before, before_id)
 
     async def citation(self, principal: Principal, citation_id: str) -> CitedPassage:
         return await self._database.read(answers.read_citation, citation_id, principal)

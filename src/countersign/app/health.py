@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from countersign.domain.errors import StorageError
 from countersign.domain.jobs import Jobs
 from countersign.domain.workspace import Workspace
 from countersign.storage.database import Database, last_seq
+from countersign.storage.document_views import status_counts
+from countersign.storage.passage_index import PassageIndexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +29,32 @@ class Readiness:
         return not self.lacks
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The state of the house in numbers, for metrics. `index_lag` is tenant → mutations that its index has not seen."""
+
+    jobs_pending: int
+    documents: Mapping[str, int]
+    """Status → how many, of all tenants together."""
+    index_lag: Mapping[str, int]
+
+
 class Health:
     def __init__(
-        self, database: Database, jobs: Jobs, workspace: Workspace, embedder_missing: str, is_owner: bool
+        self,
+        database: Database,
+        jobs: Jobs,
+        workspace: Workspace,
+        embedder_missing: str,
+        is_owner: bool,
+        indexes: PassageIndexes,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._workspace = workspace
         self._embedder_missing = embedder_missing
         self._is_owner = is_owner
+        self._indexes = indexes
         self.warm = False
 
     async def ready(self) -> Readiness:
@@ -49,3 +71,14 @@ class Health:
         if self._is_owner and not self.warm:
             degraded.append("the index and the embedding model are still warming up")
         return Readiness(tuple(lacks), tuple(degraded), pending, self._is_owner)
+
+    async def figures(self) -> Figures:
+        """Raises `StorageError`."""
+        seq = await self._database.read(last_seq)
+        documents: Counter[str] = Counter()
+        lag: dict[str, int] = {}
+        for tenant in self._workspace.tenants:
+            documents.update(await self._database.read(status_counts, tenant))
+            index = await asyncio.to_thread(self._indexes.of, tenant)
+            lag[tenant] = max(0, seq - index.applied_seq)
+        return Figures(await self._jobs.pending(), documents, lag)

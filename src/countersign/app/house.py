@@ -57,6 +57,8 @@ from countersign.storage.passages import SqlPassageStore
 
 logger = logging.getLogger(__name__)
 
+_CARETAKER_S = 600.0
+
 
 @dataclass(slots=True)
 class House:
@@ -93,13 +95,20 @@ class House:
         """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
         if not self.is_owner:
             return
-        await self._budgets.settle_stale()
+        self._run(self._look_after(), "caretaker")
         self._run(self.worker.run(), "worker")
         self._run(self.checkpointer.run(), "checkpointer")
         self._run(self._warm_up(), "warm-up")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._background.append(asyncio.create_task(work, name=name))
+
+    async def _look_after(self) -> None:
+        """Now and then: money reserved by a process that died counts as spent, texts past their time are emptied."""
+        while True:
+            await self._budgets.settle_stale()
+            await self.erasing.retire()
+            await asyncio.sleep(_CARETAKER_S)
 
     async def _warm_up(self) -> None:
         for tenant in self.workspace.tenants:
@@ -219,7 +228,7 @@ async def open_house(
         desk=Desk(database, blobs, parser, clock),
         asking=Asking(line),
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
-        health=Health(database, jobs, workspace, embedder_missing, is_owner),
+        health=Health(database, jobs, workspace, embedder_missing, is_owner, indexes),
         worker=worker,
         parser=parser,
         chunker=chunker,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from countersign.access.decide import Action, require
+from countersign.access.decide import Action, Context, Permit, may, require
 from countersign.access.principal import Principal
 from countersign.corpus.ingest import Intake, Received
 from countersign.domain.clock import Clock, iso
@@ -122,7 +122,24 @@ class Library:
         return settings
 
     async def get(self, principal: Principal, document_id: str) -> DocumentView:
-        return await self._database.read(document_views.one_document, document_id, principal)
+        """As this person may see it: whole to its readers, its state alone to operators and to those who may publish it.
+
+        Raises `NotFound` for absent and forbidden alike.
+        """
+        try:
+            return await self._database.read(document_views.one_document, document_id, principal)
+        except NotFound:
+            view = await self.get_state(principal, document_id)
+            if not self._may(principal, Action.CHANGE_DOCUMENT, view.source):
+                raise
+            return view
+
+    def _may(self, principal: Principal, action: Action, source: str) -> bool:
+        return isinstance(may(principal, action, Context(publisher_groups=self._publishers(source))), Permit)
+
+    def _publishers(self, source: str) -> frozenset[str]:
+        settings = self._sources.get(source)
+        return frozenset(settings.publisher_groups if settings else ())
 
     async def list(
         self, principal: Principal, *, source: str = "", status: str = "", limit: int = 50, cursor: str = ""
@@ -171,17 +188,32 @@ class Library:
         return job_id
 
     async def job(self, principal: Principal, job_id: str) -> Job:
+        """For those who may see the document it works on; the proof of an erasure for those who may erase.
+
+        Raises `NotFound` for absent and forbidden alike.
+        """
         job = await self._jobs.get(job_id)
-        if job is None or job.tenant != principal.tenant:
+        if job is None or job.tenant != principal.tenant or not await self._concerns(principal, job):
             raise NotFound("there is no such job")
         return job
 
+    async def _concerns(self, principal: Principal, job: Job) -> bool:
+        if isinstance(may(principal, Action.READ_STATE), Permit):
+            return True
+        if job.kind == ERASE_JOB:
+            return isinstance(may(principal, Action.ERASE), Permit)
+        try:
+            await self.get(principal, job.subject.partition(":")[0])
+        except NotFound:
+            return False
+        return True
+
     async def _mine_to_change(self, principal: Principal, document_id: str, action: Action) -> None:
-        """Operators, and publishers of the document's source; to everyone else it does not exist."""
+        """Operators, and publishers of the document's source. To those who may not even see it, it does not exist."""
         view = await self._database.read(document_views.state_of, document_id, principal.tenant)
-        settings = self._sources.get(view.source)
-        groups = frozenset(settings.publisher_groups if settings else ())
-        require(principal, action, publisher_groups=groups)
+        if not self._may(principal, action, view.source):
+            await self.get(principal, document_id)
+            require(principal, action, publisher_groups=self._publishers(view.source))
 
 
 def rights_of(any_of: tuple[str, ...], all_of: tuple[str, ...]) -> Rights:

@@ -1,0 +1,83 @@
+"""kill -9 at any moment of ingestion: nothing that was acknowledged is lost, and nothing is indexed twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from countersign.domain.answers import AnswerStatus, Question
+from countersign.retrieval.upkeep import catch_up, compare
+from countersign.storage.passages import SqlPassageStore
+from countersign.storage.tables import document, document_version, passage
+from tests.workspaces import opened, person, workspace, write_files
+
+ROOT = Path(__file__).parent.parent.parent
+FILES = 40
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(root)}
+    command = [sys.executable, "-m", "tests.journeys.ingest_forever", str(root)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=10)
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(180)
+async def test_every_document_is_indexed_exactly_once_whatever_is_killed(tmp_path: Path) -> None:
+    names = {
+        f"note-{i:02}.md": f"# Note {i}\n\nThe opening code of branch {i} is {1000 + i}."
+        for i in range(FILES)
+    }
+    write_files(tmp_path / "files", names, [{"file": name, "acl": ["tenant:*"]} for name in names])
+    chance = random.Random(7)
+    for _ in range(5):
+        process = start(tmp_path)
+        time.sleep(chance.uniform(0.7, 2.2))
+        kill(process)
+    last = start(tmp_path)
+    output, _ = last.communicate(timeout=90)
+    assert output.endswith("done\n")
+
+    settings = workspace(tmp_path)
+    async with opened(settings, tmp_path / "cache", ingest=False) as house:
+
+        def state(connection):  # type: ignore[no-untyped-def]
+            documents = connection.execute(
+                select(document.c.status, func.count()).group_by(document.c.status)
+            ).all()
+            live = connection.execute(
+                select(func.count(), func.count(func.distinct(passage.c.document_id))).where(passage.c.live)
+            ).one()
+            versions = connection.execute(select(func.max(document_version.c.version))).scalar_one()
+            return dict(documents.copy()), tuple(live), versions
+
+        statuses, (passages, covered), versions = await house.database.read(state)
+        assert statuses == {"indexed": FILES}
+        assert (passages, covered, versions) == (FILES, FILES, 1)
+
+        index = house.indexes.of("bank")
+        store = SqlPassageStore(house.database, None)
+        await catch_up(store, index, "bank")
+        assert (await compare(store, index, "bank")).equal
+
+        clerk = await person(house, "aigerim")
+        answer = await house.asking.ask(
+            clerk, Question("staff-help", "What is the opening code of branch 17?")
+        )
+        assert answer.status is AnswerStatus.DELIVERED
+        assert "1017" in answer.text
