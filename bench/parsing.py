@@ -68,7 +68,9 @@ async def _run(quick: bool) -> dict[str, Any]:
     return result
 
 
-async def _documents(parser: SandboxedParser, sandbox: _Metered, folder: Path, rows: Sequence[Any]) -> dict[str, Any]:
+async def _documents(
+    parser: SandboxedParser, sandbox: _Metered, folder: Path, rows: Sequence[Any]
+) -> dict[str, Any]:
     statuses: dict[str, Counter[str]] = {}
     files: list[dict[str, Any]] = []
     found = wanted = 0
@@ -110,7 +112,9 @@ def _squeeze(text: str) -> str:
     return re.sub(r"[\s|]+", "", text).casefold()
 
 
-async def _recognition(parser: SandboxedParser, folder: Path, rows: Sequence[Any], *, quick: bool) -> dict[str, float]:
+async def _recognition(
+    parser: SandboxedParser, folder: Path, rows: Sequence[Any], *, quick: bool
+) -> dict[str, float]:
     """Character error rate (0..1) of every synthetic scan whose text is known."""
     rates: dict[str, float] = {}
     scans = [row for row in rows if str(row["kind"]).startswith("scan_synth") and row.get("text")]
@@ -136,7 +140,9 @@ async def _speed(sandbox: _Metered, reports: Sequence[Path]) -> dict[str, float]
     for report in reports:
         handle = os.open(report, os.O_RDONLY)
         try:
-            outcome = await sandbox.run(Job("countersign.corpus.parsers.pdf:parse", {"first": 1, "last": 50}), handle)
+            outcome = await sandbox.run(
+                Job("countersign.corpus.parsers.pdf:parse", {"first": 1, "last": 50}), handle
+            )
         finally:
             os.close(handle)
         pages += sum(1 for record in outcome.records() if "page" in record)

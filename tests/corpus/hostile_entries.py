@@ -55,7 +55,9 @@ def fail(_source: int, _params: Mapping[str, Any], _output: Output) -> None:
 
 
 def echo(source: int, params: Mapping[str, Any], output: Output) -> None:
-    output.record({"text": os.pread(source, 100, 0).decode(), "params": dict(params), "environment": dict(os.environ)})
+    output.record(
+        {"text": os.pread(source, 100, 0).decode(), "params": dict(params), "environment": dict(os.environ)}
+    )
 
 
 def attempts(_source: int, params: Mapping[str, Any], output: Output) -> None:

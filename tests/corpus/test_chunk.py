@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from countersign.corpus.chunk import StructureChunker, estimate_tokens
 from countersign.corpus.outline import finished
-from countersign.domain.documents import Element, ParsedDocument, ParseStatus
+from countersign.domain.documents import Element, ElementKind, ParsedDocument, ParseStatus
 
 WORDS = st.text(alphabet="abcдеёқүі 0123.,;!?\n-", min_size=1, max_size=900)
-KINDS = st.sampled_from(["heading", "paragraph", "list_item", "caption", "code", "mail_header"])
+KIND_NAMES: list[ElementKind] = ["heading", "paragraph", "list_item", "caption", "code", "mail_header"]
+KINDS = st.sampled_from(KIND_NAMES)
 
 
 @st.composite
@@ -16,14 +17,18 @@ def tables(draw: st.DrawFn) -> Element:
     columns = draw(st.integers(1, 4))
     cell = st.text(alphabet="абв12 ", min_size=1, max_size=12).map(lambda text: text.strip() or "x")
     rows = draw(st.lists(st.lists(cell, min_size=columns, max_size=columns), min_size=2, max_size=60))
-    return Element("table", "\n".join(" | ".join(row) for row in rows), page=1, header_rows=draw(st.integers(0, 1)))
+    return Element(
+        "table", "\n".join(" | ".join(row) for row in rows), page=1, header_rows=draw(st.integers(0, 1))
+    )
 
 
 @st.composite
 def plain(draw: st.DrawFn) -> Element:
     kind = draw(KINDS)
     text = draw(WORDS) if kind != "heading" else draw(WORDS)[:80]
-    return Element(kind, text, page=draw(st.integers(1, 5)), level=draw(st.integers(1, 3)) if kind == "heading" else 0)
+    return Element(
+        kind, text, page=draw(st.integers(1, 5)), level=draw(st.integers(1, 3)) if kind == "heading" else 0
+    )
 
 
 ELEMENTS = st.lists(st.one_of(plain(), plain(), tables()), max_size=25).map(finished)
@@ -53,12 +58,16 @@ def test_no_character_is_lost_and_order_is_kept(elements: tuple[Element, ...]) -
 
 @settings(max_examples=60, deadline=None)
 @given(ELEMENTS)
-def test_limits_hold_and_a_heading_never_ends_a_chunk_that_something_follows(elements: tuple[Element, ...]) -> None:
+def test_limits_hold_and_a_heading_never_ends_a_chunk_that_something_follows(
+    elements: tuple[Element, ...],
+) -> None:
     chunks = CHUNKER.chunk(ParsedDocument(ParseStatus.OK, elements=elements), "")
     for chunk in chunks:
         assert chunk.token_count <= 90
         assert chunk.token_count == estimate_tokens([chunk.text])[0]
-    headings = {e.text for e in elements if e.kind == "heading"} - {e.text for e in elements if e.kind != "heading"}
+    headings = {e.text for e in elements if e.kind == "heading"} - {
+        e.text for e in elements if e.kind != "heading"
+    }
     for chunk in chunks[:-1]:
         lines = [e for e in headings if chunk.text != e and chunk.text.endswith("\n" + e)]
         alone = all(line in headings for line in chunk.text.split("\n"))
@@ -85,7 +94,9 @@ def test_section_title_page_and_box_travel_with_the_text() -> None:
     ])  # fmt: skip
     first, second = StructureChunker().chunk(ParsedDocument(ParseStatus.OK, elements=elements), "Прайс")
     assert first.heading_path == ("1. Тарифтер",) and first.language == "kk" and first.page == 1
-    assert second.heading_path == ("1. Тарифтер", "1.1 Скидки") and second.language == "ru" and second.page == 2
+    assert (
+        second.heading_path == ("1. Тарифтер", "1.1 Скидки") and second.language == "ru" and second.page == 2
+    )
     assert second.index_text.startswith("Прайс\n1. Тарифтер\n1.1 Скидки\n")
     assert second.boxes == ((2, (0, 0, 1, 0.1)), (2, (0, 0.1, 1, 0.5)))
 

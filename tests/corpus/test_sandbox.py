@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 @asynccontextmanager
-async def sandbox(temp: Path, workers: int = 2) -> AsyncIterator[Sandbox]:
+async def sandbox(temp: Path, workers: int = 2) -> AsyncGenerator[Sandbox, None]:
     box = Sandbox(temp, workers=workers, preload=("hostile_entries",), search_path=(HERE,))
     await box.start()
     try:
@@ -30,7 +30,7 @@ async def sandbox(temp: Path, workers: int = 2) -> AsyncIterator[Sandbox]:
 
 
 async def attempt(box: Sandbox, name: str, source: Path, **options: Any) -> Outcome:
-    settings = {"wall_s": 3.0, "cpu_s": 2, "memory_bytes": 1 << 30} | options
+    settings: dict[str, Any] = {"wall_s": 3.0, "cpu_s": 2, "memory_bytes": 1 << 30} | options
     handle = os.open(source, os.O_RDONLY)
     try:
         return await box.run(Job(f"hostile_entries:{name}", **settings), handle)
@@ -81,7 +81,9 @@ async def test_every_misbehaviour_has_its_name(
         outcome = await attempt(box, name, source, **options)
         after = await attempt(box, "echo", source)
     if name == "lie":
-        assert outcome.records() == [{"end": "finished"}]  # what is not an object on a line of its own is dropped
+        assert outcome.records() == [
+            {"end": "finished"}
+        ]  # what is not an object on a line of its own is dropped
     else:
         assert (outcome.end, outcome.status, outcome.reason) == (end, status, reason)
     assert after.end == "finished"

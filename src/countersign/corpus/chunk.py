@@ -94,7 +94,9 @@ class StructureChunker:
             elif element.kind == "table":
                 pieces += self._table_pieces(element)
             else:
-                pieces += [_Piece(element, text, size) for text, size in self._split(element.text, self._target)]
+                pieces += [
+                    _Piece(element, text, size) for text, size in self._split(element.text, self._target)
+                ]
         return pieces
 
     # --- cutting
@@ -180,7 +182,9 @@ class StructureChunker:
         if current.tokens + piece.tokens > self._maximum:
             return True
         last = current.pieces[-1]
-        if (last.element.kind in _SIDE) != (piece.element.kind in _SIDE) or last.element.sheet != piece.element.sheet:
+        if (last.element.kind in _SIDE) != (
+            piece.element.kind in _SIDE
+        ) or last.element.sheet != piece.element.sheet:
             return True
         if current.only_headings:
             return False
@@ -189,7 +193,10 @@ class StructureChunker:
             return not (small and piece.element.heading_path == _section(current))
         if last.is_table or (piece.is_table and current.tokens + piece.tokens > self._target):
             return True
-        return current.tokens + piece.tokens > self._target and last.element.kind not in ("heading", "caption")
+        return current.tokens + piece.tokens > self._target and last.element.kind not in (
+            "heading",
+            "caption",
+        )
 
 
 def _kept(text: str, separator: re.Pattern[str]) -> list[str]:
@@ -235,7 +242,9 @@ def _chunk(ordinal: int, group: Sequence[_Piece], text: str, tokens: int, title:
         sizes[element.language] += len(element.text) if element.language != "und" else 0
     language = max(sizes, key=lambda name: sizes[name]) if any(sizes.values()) else "und"
     recognised = [(e.ocr_confidence, len(e.text)) for e in elements if e.ocr_confidence is not None]
-    confidence = sum(c * n for c, n in recognised) / max(1, sum(n for _, n in recognised)) if recognised else None
+    confidence = (
+        sum(c * n for c, n in recognised) / max(1, sum(n for _, n in recognised)) if recognised else None
+    )
     head = [part for part in dict.fromkeys((title.strip(), *path)) if part]
     return Chunk(
         ordinal, text, "\n".join([*head, text]), min(pages, default=None), max(pages, default=None), tuple(boxes), path,

@@ -68,8 +68,17 @@ def _call(name: str, *args: object) -> None:
 
 def code_folders(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
     """Folders that hold code, libraries, fonts and OCR models: the only ones a child may read."""
-    paths = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), Path(__file__).parents[1], *extra]
-    paths += [Path(p) for p in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages())]
+    paths = [
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(sys.exec_prefix),
+        Path(__file__).parents[1],
+        *extra,
+    ]
+    paths += [
+        Path(p)
+        for p in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages())
+    ]
     paths += [Path(p) for p in ("/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/fonts")]
     kept: list[Path] = []
     for path in sorted({p.resolve() for p in paths if p.exists()}):
@@ -123,7 +132,7 @@ def _enter_bare_root(folders: Sequence[Path]) -> Path:
         _bind(path, Path(base + str(path)), writable=path in devices)
     for link in (Path("/lib"), Path("/lib64"), Path("/bin")):
         if link.is_symlink():
-            Path(base + str(link)).symlink_to(os.readlink(link))
+            Path(base + str(link)).symlink_to(link.readlink())
     scratch, old = Path(base) / "scratch", Path(base) / "old"
     scratch.mkdir(mode=0o711)
     old.mkdir()
@@ -156,7 +165,9 @@ def _bind(source: Path, target: Path, *, writable: bool) -> None:
         _mount("none", str(target), None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
 
 
-def confine_child(cage: Cage, scratch: Path, folders: Sequence[Path], *, may_exec: bool) -> list[IsolationFact]:
+def confine_child(
+    cage: Cage, scratch: Path, folders: Sequence[Path], *, may_exec: bool
+) -> list[IsolationFact]:
     """Take every right away that parsing does not need. The working folder becomes `scratch`."""
     facts: list[IsolationFact] = []
     os.chdir(scratch)
@@ -171,7 +182,7 @@ def confine_child(cage: Cage, scratch: Path, folders: Sequence[Path], *, may_exe
     except (OSError, AttributeError) as error:
         # Without it the two filters below need privileges; a root process may still set them.
         facts.append(IsolationFact("no_new_privileges", False, str(error)))
-    facts.append(_try("landlock", lambda: landlock.restrict(read=folders, write=(Path("."),), execute=may_exec)))
+    facts.append(_try("landlock", lambda: landlock.restrict(read=folders, write=(Path(),), execute=may_exec)))
     facts.append(_try("system_call_filter", lambda: seccomp.restrict(may_exec=may_exec)))
     return facts
 

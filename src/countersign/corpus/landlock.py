@@ -39,7 +39,9 @@ def restrict(*, read: Sequence[Path], write: Sequence[Path], execute: bool) -> s
     """Confine this thread and its future children. Returns a short description; raises OSError where it cannot."""
     version = _syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     handled = EXECUTE | WRITE_FILE | READ_FILE | READ_DIR | CREATE_AND_REMOVE
-    handled |= (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0) | (IOCTL if version >= 5 else 0)
+    handled |= (
+        (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0) | (IOCTL if version >= 5 else 0)
+    )
     rules = _Ruleset(handled, NET_ALL if version >= 4 else 0, SCOPE_ALL if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = _syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
@@ -63,6 +65,12 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
             if not path.is_dir():
                 rights &= EXECUTE | READ_FILE | WRITE_FILE | TRUNCATE
             rule = _PathRule(rights, handle)
-            _syscall(ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(PATH_BENEATH), ctypes.byref(rule), ctypes.c_uint32(0))
+            _syscall(
+                ADD_RULE,
+                ctypes.c_int(ruleset),
+                ctypes.c_int(PATH_BENEATH),
+                ctypes.byref(rule),
+                ctypes.c_uint32(0),
+            )
         finally:
             os.close(handle)

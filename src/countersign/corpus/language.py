@@ -14,16 +14,147 @@ _KAZAKH_ONLY = frozenset("әғқұ")
 _OTHER_CYRILLIC = frozenset("їєґўјљњћђџѓќӣӯҳҷ")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _KAZAKH_WORDS = frozenset(
-    "және бар жоқ мен пен бен емес керек туралы сондай бойынша болып үшін болады ретінде дейін кейін қалай неше "
-    "қандай кім не бола алады барлық осы бұл сол біз сіз олар ма ме ба бе па пе тиіс немесе арналған".split()
+    [
+        "және",
+        "бар",
+        "жоқ",
+        "мен",
+        "пен",
+        "бен",
+        "емес",
+        "керек",
+        "туралы",
+        "сондай",
+        "бойынша",
+        "болып",
+        "үшін",
+        "болады",
+        "ретінде",
+        "дейін",
+        "кейін",
+        "қалай",
+        "неше",
+        "қандай",
+        "кім",
+        "не",
+        "бола",
+        "алады",
+        "барлық",
+        "осы",
+        "бұл",
+        "сол",
+        "біз",
+        "сіз",
+        "олар",
+        "ма",
+        "ме",
+        "ба",
+        "бе",
+        "па",
+        "пе",
+        "тиіс",
+        "немесе",
+        "арналған",
+    ]
 )
 _RUSSIAN_WORDS = frozenset(
-    "и в не на что с по как это к для из у от за или при о об а но если также все его ее их до без под где когда "
-    "какой какие сколько кто чем есть быть был были может должен".split()
+    [
+        "и",
+        "в",
+        "не",
+        "на",
+        "что",
+        "с",
+        "по",
+        "как",
+        "это",
+        "к",
+        "для",
+        "из",
+        "у",
+        "от",
+        "за",
+        "или",
+        "при",
+        "о",
+        "об",
+        "а",
+        "но",
+        "если",
+        "также",
+        "все",
+        "его",
+        "ее",
+        "их",
+        "до",
+        "без",
+        "под",
+        "где",
+        "когда",
+        "какой",
+        "какие",
+        "сколько",
+        "кто",
+        "чем",
+        "есть",
+        "быть",
+        "был",
+        "были",
+        "может",
+        "должен",
+    ]
 )
 _ENGLISH_WORDS = frozenset(
-    "the of and to in a is that for it as with was on be by are this at from or an which not have has we you "
-    "what how when who where why can may must shall will do does if all any our your their its".split()
+    [
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "a",
+        "is",
+        "that",
+        "for",
+        "it",
+        "as",
+        "with",
+        "was",
+        "on",
+        "be",
+        "by",
+        "are",
+        "this",
+        "at",
+        "from",
+        "or",
+        "an",
+        "which",
+        "not",
+        "have",
+        "has",
+        "we",
+        "you",
+        "what",
+        "how",
+        "when",
+        "who",
+        "where",
+        "why",
+        "can",
+        "may",
+        "must",
+        "shall",
+        "will",
+        "do",
+        "does",
+        "if",
+        "all",
+        "any",
+        "our",
+        "your",
+        "their",
+        "its",
+    ]
 )
 MIN_LETTERS = 3
 MIN_LETTERS_OTHER = 24
@@ -53,7 +184,9 @@ def of_parts(parts: Iterable[tuple[Language, int]]) -> tuple[Language, ...]:
         if language != "und":
             sizes[language] = sizes.get(language, 0) + size
     total = sum(sizes.values())
-    return tuple(name for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size >= 0.03 * total)
+    return tuple(
+        name for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size >= 0.03 * total
+    )
 
 
 def _cyrillic(sample: str, words: list[str], letters: list[str]) -> Language:
@@ -62,7 +195,9 @@ def _cyrillic(sample: str, words: list[str], letters: list[str]) -> Language:
         return _other(sample, len(letters), {"kk"} if special < 0.02 * len(letters) else set())
     if special >= 0.02 * len(letters):
         if len(letters) >= 60 and not any(char in _KAZAKH_ONLY for char in letters):
-            return _other(sample, len(letters), {"en"})  # Kyrgyz, Mongolian or Ukrainian share some of the letters
+            return _other(
+                sample, len(letters), {"en"}
+            )  # Kyrgyz, Mongolian or Ukrainian share some of the letters
         return "kk"
     kazakh = sum(1 for word in words if word in _KAZAKH_WORDS)
     russian = sum(1 for word in words if word in _RUSSIAN_WORDS)

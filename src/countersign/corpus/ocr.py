@@ -124,7 +124,9 @@ def _block(paragraph: _Paragraph, page: int, width: float, height: float) -> Pag
     box = (max(0.0, x0 / width), max(0.0, y0 / height), min(1.0, x1 / width), min(1.0, y1 / height))
     size = sorted(paragraph.heights)[len(paragraph.heights) // 2] / height * 842
     text = " ".join(paragraph.words)
-    return PageBlock("paragraph", text, page, box, size, lines=paragraph.lines, ocr_confidence=round(confidence, 3))
+    return PageBlock(
+        "paragraph", text, page, box, size, lines=paragraph.lines, ocr_confidence=round(confidence, 3)
+    )
 
 
 def low_confidence(page: int, mean: float) -> Finding | None:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from countersign.corpus.language import detect
 from countersign.domain.documents import Box, Element, ElementKind
 
-_PAGE_NUMBER = re.compile(r"^(?:page|стр\.?|страница|бет|б\.)?[\s\-–—]*\d{1,5}(?:\s*(?:of|из|/|-дан|-тен)\s*\d{1,5})?[\s\-–—]*$", re.I)
+_PAGE_NUMBER = re.compile(
+    r"^(?:page|стр\.?|страница|бет|б\.)?[\s\-–—]*\d{1,5}(?:\s*(?:of|из|/|-дан|-тен)\s*\d{1,5})?[\s\-–—]*$",
+    re.I,
+)
 _NUMBERED = re.compile(r"^(?:§\s*)?(\d{1,3}(?:\.\d{1,3})*)\.?\s+\S")
 _NAMED = re.compile(
     r"^(?:(?:глава|раздел|статья|приложение|часть|параграф|chapter|section|article|appendix|annex|part|schedule|item)"
@@ -66,7 +69,9 @@ def finished(elements: Iterable[Element]) -> tuple[Element, ...]:
     done: list[Element] = []
     where = ""
     for element in elements:
-        if element.sheet.removesuffix(" notes") != where:  # a heading holds within its own sheet or slide only
+        if (
+            element.sheet.removesuffix(" notes") != where
+        ):  # a heading holds within its own sheet or slide only
             where = element.sheet.removesuffix(" notes")
             path.clear()
         if element.kind == "heading" and not element.hidden_reason:
@@ -137,4 +142,10 @@ def _looks_like_heading(block: PageBlock, body: float, bold_rare: bool) -> bool:
         return True
     if _NAMED.match(text) and block.lines <= 2 and len(text) <= 140 and not text.endswith("."):
         return True
-    return bold_rare and block.bold and block.size >= 0.93 * body and block.kind == "paragraph" and len(text) <= 140
+    return (
+        bold_rare
+        and block.bold
+        and block.size >= 0.93 * body
+        and block.kind == "paragraph"
+        and len(text) <= 140
+    )

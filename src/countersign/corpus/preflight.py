@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
+from countersign.corpus.parsers.decoding import utf16_order
 from countersign.domain.documents import Finding, ParseStatus
 from countersign.domain.workspace import ParseLimits
 
@@ -89,7 +90,11 @@ def inspect(path: Path, filename: str, mime: str, limits: ParseLimits) -> Prefli
         head = file.read(65536)
         claimed = _claimed(filename, mime)
         verdict = _by_magic(file, head, claimed, size)
-    if claimed not in ("unknown", verdict.kind) and verdict.status is None and not _compatible(claimed, verdict.kind):
+    if (
+        claimed not in ("unknown", verdict.kind)
+        and verdict.status is None
+        and not _compatible(claimed, verdict.kind)
+    ):
         note = Finding("type_mismatch", "warning", f"named as {claimed}, content is {verdict.kind}")
         return _with(verdict, note)
     return verdict
@@ -110,7 +115,10 @@ def _claimed(filename: str, mime: str) -> Kind:
         return "image"
     if plain in ("application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"):
         return "ole"
-    return next((kind for kind, known in MIMES.items() if known == plain and kind != "unknown"), "unknown")
+    for kind, known in MIMES.items():
+        if known == plain:
+            return kind
+    return "unknown"
 
 
 def _compatible(claimed: Kind, found: Kind) -> bool:
@@ -135,7 +143,7 @@ def _by_magic(file: BinaryIO, head: bytes, claimed: Kind, size: int) -> Prefligh
 
 
 def _textual(head: bytes, claimed: Kind, size: int) -> Preflight:
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_utf16(head)
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or bool(utf16_order(head[:4000]))
     if not wide and _binary_share(head) > 0.02:
         if claimed in ("unknown", *_TEXTUAL):
             return Preflight("unknown", MIMES["unknown"], size, ParseStatus.UNSUPPORTED, "unknown_format")
@@ -144,13 +152,6 @@ def _textual(head: bytes, claimed: Kind, size: int) -> Preflight:
     if claimed not in ("unknown", *_TEXTUAL) and kind == "text":
         return Preflight(claimed, MIMES[claimed], size, ParseStatus.CORRUPT, "wrong_magic")
     return Preflight(kind, MIMES[kind], size)
-
-
-def _looks_utf16(head: bytes) -> bool:
-    sample = head[:2000]
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    half = max(1, len(sample) // 2)
-    return max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half
 
 
 def _binary_share(head: bytes) -> float:
@@ -203,7 +204,9 @@ def _zip(file: BinaryIO, size: int) -> Preflight:
         with zipfile.ZipFile(file) as archive:
             return _zip_entries(archive, size)
     except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, EOFError, KeyError) as error:
-        reason = "archive_directory" if isinstance(error, zipfile.BadZipFile | struct.error) else "archive_entry"
+        reason = (
+            "archive_directory" if isinstance(error, zipfile.BadZipFile | struct.error) else "archive_entry"
+        )
         return Preflight("unknown", MIMES["unknown"], size, ParseStatus.CORRUPT, reason)
 
 
@@ -244,7 +247,11 @@ def _zip_entries(archive: zipfile.ZipFile, size: int) -> Preflight:
 
 
 def _zip_kind(archive: zipfile.ZipFile, names: set[str]) -> Kind:
-    for name, kind in (("word/document.xml", "docx"), ("ppt/presentation.xml", "pptx"), ("xl/workbook.xml", "xlsx")):
+    for name, kind in (
+        ("word/document.xml", "docx"),
+        ("ppt/presentation.xml", "pptx"),
+        ("xl/workbook.xml", "xlsx"),
+    ):
         if name in names:
             return kind  # type: ignore[return-value]
     if "xl/workbook.bin" in names:
@@ -273,7 +280,11 @@ def _zip_findings(names: set[str]) -> list[Finding]:
     found: list[Finding] = []
     if any(name.lower().endswith("vbaproject.bin") for name in names):
         found.append(Finding("macros", "warning", "the file contains macros; they are never run"))
-    packed = sorted(name for name in names if name.lower().endswith((".zip", ".7z", ".rar", ".gz", ".exe", ".jar")))
+    packed = sorted(
+        name for name in names if name.lower().endswith((".zip", ".7z", ".rar", ".gz", ".exe", ".jar"))
+    )
     if packed:
-        found.append(Finding("nested_archive", "info", "archives inside are not opened", evidence=packed[0][:100]))
+        found.append(
+            Finding("nested_archive", "info", "archives inside are not opened", evidence=packed[0][:100])
+        )
     return found

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import socket
-import subprocess  # noqa: S404 - starts our own interpreter with fixed arguments
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,8 +183,11 @@ class Sandbox:
 
     async def report(self) -> tuple[IsolationFact, ...]:
         """How a child is confined on this machine, asked of a real child."""
-        with Path(os.devnull).open("rb") as nothing:
-            outcome = await self.run(Job("countersign.corpus.zygote:report", wall_s=20.0), nothing.fileno())
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        try:
+            outcome = await self.run(Job("countersign.corpus.zygote:report", wall_s=20.0), nothing)
+        finally:
+            os.close(nothing)
         facts = [fact for record in outcome.records() for fact in record.get("facts", [])]
         return tuple(IsolationFact(str(f["name"]), bool(f["active"]), str(f["detail"])) for f in facts)
 
@@ -300,7 +303,9 @@ class Sandbox:
 
     def _settle(self, running: _Running) -> None:
         if running.exit is not None and not running.done.done():
-            running.done.set_result(_judge(running.job, running.exit, b"".join(running.parts), running.overflow))
+            running.done.set_result(
+                _judge(running.job, running.exit, b"".join(running.parts), running.overflow)
+            )
 
     def _drop_zygote(self, why: str = "the zygote ended before it was ready") -> None:
         control, self._control = self._control, None

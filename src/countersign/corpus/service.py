@@ -47,6 +47,8 @@ class _Work:
     reason: str = ""
     unread: set[int] = field(default_factory=set[int])
     """Pages that would need recognition and did not get it."""
+    broken: tuple[str, str] = ("corrupt", "pages_unreadable")
+    """Status and reason of the last slice that died."""
     worst_rss_bytes: int = 0
     cpu_s: float = 0.0
 
@@ -70,7 +72,9 @@ class SandboxedParser:
         """How a parser process is confined on this machine, layer by layer; `recognition` says whether OCR is there."""
         facts = await self._sandbox.report()
         there = self._recogniser
-        detail = f"{there.program}: {there.languages}" if there else "no tesseract: scans are marked needs_ocr"
+        detail = (
+            f"{there.program}: {there.languages}" if there else "no tesseract: scans are marked needs_ocr"
+        )
         if there and there.missing:
             detail += f"; missing {', '.join(there.missing)}"
         return (*facts, IsolationFact("recognition", there is not None and not there.missing, detail))
@@ -98,7 +102,9 @@ class SandboxedParser:
     async def render_page(self, path: Path, page: int, width_px: int) -> bytes:
         """One page (1-based) as PNG, drawn in a confined child. Raises `NotFound` when there is no such page."""
         if page < 1 or not 16 <= width_px <= MAX_RENDER_WIDTH_PX:
-            raise NotFound("no such page", hint=f"pages count from 1, widths from 16 to {MAX_RENDER_WIDTH_PX} pixels")
+            raise NotFound(
+                "no such page", hint=f"pages count from 1, widths from 16 to {MAX_RENDER_WIDTH_PX} pixels"
+            )
         first = await asyncio.to_thread(preflight.inspect, path, path.name, "", self._limits)
         if first.kind not in ("pdf", "image") or first.status is not None:
             raise NotFound("this file has no pages", hint="only PDF and pictures are drawn")
@@ -108,7 +114,9 @@ class SandboxedParser:
         finally:
             os.close(source)
         if outcome.end in ("timeout", "limit", "overflow"):
-            raise LimitExceeded("the page is too heavy to draw", code="page_too_heavy", hint="open the original file")
+            raise LimitExceeded(
+                "the page is too heavy to draw", code="page_too_heavy", hint="open the original file"
+            )
         if outcome.end != "finished" or not outcome.output.startswith(b"\x89PNG"):
             raise NotFound("no such page", hint="the page does not exist or cannot be drawn")
         return outcome.output
@@ -181,9 +189,14 @@ class SandboxedParser:
                     self._fail(work, outcome, partial_ok=outcome.end == "overflow")
                     return
                 broken += 1
-                died_on = max((page for page in work.reading.pages_seen if page >= first), default=first - 1) + 1
+                died_on = (
+                    max((page for page in work.reading.pages_seen if page >= first), default=first - 1) + 1
+                )
                 work.reading.unreadable_pages.add(died_on)
-                if broken >= MAX_BROKEN_SLICES or (outcome.end == "timeout" and seen_before == 0 == len(work.reading.blocks)):
+                work.broken = (outcome.status, outcome.reason)
+                if broken >= MAX_BROKEN_SLICES or (
+                    outcome.end == "timeout" and seen_before == 0 == len(work.reading.blocks)
+                ):
                     self._fail(work, outcome, partial_ok=True)
                     return
                 first = died_on + 1
@@ -201,9 +214,7 @@ class SandboxedParser:
         if outcome.end != "finished" or not work.reading.pages:
             self._fail(work, outcome, partial_ok=False)
             return
-        pages = range(1, work.reading.pages + 1)
-        work.reading.pages_seen.update(pages)
-        await self._recognise(work, dict.fromkeys(pages, 0.0))
+        await self._recognise(work, dict(sorted(work.reading.needs_ocr.items())))
 
     # --- recognition -------------------------------------------------------------------------------------------------
 
@@ -272,7 +283,9 @@ class SandboxedParser:
 
     def _document(self, work: _Work) -> ParsedDocument:
         reading = work.reading
-        elements = outline.elements_of(sorted(reading.blocks, key=lambda block: block.page), reading.pages or 1)
+        elements = outline.elements_of(
+            sorted(reading.blocks, key=lambda block: block.page), reading.pages or 1
+        )
         elements = outline.finished((*elements, *reading.elements))
         shown = [element for element in elements if not element.hidden_reason]
         status, reason = self._verdict(work, sum(len(element.text.strip()) for element in shown))
@@ -290,14 +303,18 @@ class SandboxedParser:
         """Empty text is never `ok`; text beside unread pages is `partial`."""
         reading = work.reading
         if work.status is not None:
-            stays = chars < MIN_TEXT_CHARS or work.reason == "text_chars" or work.status is ParseStatus.ENCRYPTED
+            stays = (
+                chars < MIN_TEXT_CHARS or work.reason == "text_chars" or work.status is ParseStatus.ENCRYPTED
+            )
             return (work.status, work.reason) if stays else (ParseStatus.PARTIAL, work.reason)
         skipped = (reading.pages or 0) > self._limits.max_pages
         if chars < MIN_TEXT_CHARS:
             if work.unread:
-                return ParseStatus.NEEDS_OCR, work.reason or ("no_recogniser" if self._recogniser is None else "")
+                return ParseStatus.NEEDS_OCR, work.reason or (
+                    "no_recogniser" if self._recogniser is None else ""
+                )
             if reading.unreadable_pages:
-                return ParseStatus.CORRUPT, "pages_unreadable"
+                return ParseStatus(work.broken[0]), work.broken[1]
             if reading.attachments:
                 return ParseStatus.OK, "attachments_only"
             return (ParseStatus.REFUSED_LIMIT, "page_count") if skipped else (ParseStatus.EMPTY, "no_text")
@@ -312,8 +329,14 @@ class SandboxedParser:
 
     def _notes(self, work: _Work, elements: Sequence[Any]) -> list[Finding]:
         reading = work.reading
-        notes = [Finding("page_needs_ocr", "warning", "the page has no readable text", page) for page in sorted(work.unread)[:20]]
-        notes += [Finding("page_unreadable", "error", "the page could not be read", page) for page in sorted(reading.unreadable_pages)[:20]]
+        notes = [
+            Finding("page_needs_ocr", "warning", "the page has no readable text", page)
+            for page in sorted(work.unread)[:20]
+        ]
+        notes += [
+            Finding("page_unreadable", "error", "the page could not be read", page)
+            for page in sorted(reading.unreadable_pages)[:20]
+        ]
         if reading.restricted:
             notes.append(Finding("copying_restricted", "info", "its author restricted copying of the text"))
         hidden: dict[tuple[str, int | None], str] = {}
@@ -329,7 +352,11 @@ class SandboxedParser:
 
 def _parser_name(work: _Work) -> str:
     if work.first.kind == "pdf":
-        return "pdfium+tesseract" if any(block.ocr_confidence is not None for block in work.reading.blocks) else "pdfium"
+        return (
+            "pdfium+tesseract"
+            if any(block.ocr_confidence is not None for block in work.reading.blocks)
+            else "pdfium"
+        )
     return work.reading.parser
 
 

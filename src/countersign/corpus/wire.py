@@ -150,7 +150,9 @@ def _add_attachment(value: object, into: Reading) -> None:
         content = base64.b64decode(str(value.get("content", "")), validate=True)
     except (binascii.Error, ValueError):
         return
-    name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", clean(value.get("filename"), MAX_NAME)).strip(". ") or "attachment"
+    name = (
+        re.sub(r"[/\\\x00-\x1f\x7f]", "_", clean(value.get("filename"), MAX_NAME)).strip(". ") or "attachment"
+    )
     mime = clean(value.get("mime"), 100)
     into.attachments.append(Attachment(name, mime if "/" in mime else "application/octet-stream", content))
 

@@ -45,7 +45,9 @@ class Output:
         self._handle = handle
 
     def record(self, value: Mapping[str, object]) -> None:
-        self.raw(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
+        self.raw(
+            json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        )
 
     def raw(self, data: bytes) -> None:
         view = memoryview(data)
@@ -90,7 +92,7 @@ class Zygote:
         for handle in (wake_read, wake_write):
             os.set_blocking(handle, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _ignore)
         self._send({"ready": True, "facts": [fact.as_json() for fact in self._facts]})
         while True:
             ready, _, _ = select.select([self._control, wake_read], [], [], self._wait_s())
@@ -160,6 +162,10 @@ class Zygote:
             })  # fmt: skip
 
 
+def _ignore(_number: int, _frame: object) -> None:
+    """A handler must exist for the signal to reach the wake-up pipe."""
+
+
 def _kill(pid: int) -> None:
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -217,7 +223,12 @@ def _run(message: Mapping[str, Any], facts: list[confine.IsolationFact]) -> None
     except (MemoryError, RecursionError) as error:
         ending = {"end": "refused", "status": "refused_limit", "reason": type(error).__name__.lower()}
     except Exception as error:  # noqa: BLE001 - any error of a parser library is an answer: the file is corrupt to us
-        ending = {"end": "refused", "status": "corrupt", "reason": type(error).__name__, "detail": str(error)[:300]}
+        ending = {
+            "end": "refused",
+            "status": "corrupt",
+            "reason": type(error).__name__,
+            "detail": str(error)[:300],
+        }
     if not message.get("raw") or ending["end"] != "finished":
         output.record(ending)
 

@@ -61,11 +61,20 @@ def decode(data: bytes, declared: str = "") -> Decoded:
 
 
 def _wide(data: bytes) -> str:
-    sample = data[:4000]
-    if len(sample) < 4 or b"\x00" not in sample:
-        return ""
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    return "utf-16-be" if even > odd else "utf-16-le"
+    return utf16_order(data[:4000]) if b"\x00" in data[:4000] else ""
+
+
+def utf16_order(sample: bytes) -> str:
+    """`utf-16-le` or `utf-16-be` when bytes without a mark read as ordinary text that way, else ""."""
+    even = sample[: len(sample) // 2 * 2]
+    for name in ("utf-16-le", "utf-16-be"):
+        text = even.decode(name, "replace")
+        plain = sum(
+            1 for c in text if " " <= c <= "\u024f" or "\u0400" <= c <= "\u052f" or c in "\r\n\t–—«»“”’…№₸"
+        )
+        if len(text) >= 4 and plain >= 0.95 * len(text):
+            return name
+    return ""
 
 
 def _named(data: bytes, declared: str) -> Decoded | None:
@@ -96,7 +105,11 @@ def _guess(data: bytes) -> Decoded:
     western = _by_library(sample)
     if western:
         return Decoded(data.decode(western, "replace"), western, 0.7)
-    return Decoded(data.decode("cp1251" if best > 0.4 else "cp1252", "replace"), "cp1251" if best > 0.4 else "cp1252", 0.4)
+    return Decoded(
+        data.decode("cp1251" if best > 0.4 else "cp1252", "replace"),
+        "cp1251" if best > 0.4 else "cp1252",
+        0.4,
+    )
 
 
 def _cyrillic_score(sample: bytes, name: str) -> float:
@@ -117,7 +130,9 @@ def _by_library(sample: bytes) -> str:
         from charset_normalizer import from_bytes
     except ImportError:
         return ""
-    found = from_bytes(sample, cp_isolation=["cp1252", "cp1250", "iso8859-2", "cp1254", "iso8859-15", *CYRILLIC_PAGES[:6]])
+    found = from_bytes(
+        sample, cp_isolation=["cp1252", "cp1250", "iso8859-2", "cp1254", "iso8859-15", *CYRILLIC_PAGES[:6]]
+    )
     best = found.best()
     return str(best.encoding) if best is not None else ""
 
@@ -129,6 +144,8 @@ def mojibake(text: str) -> str:
             repaired = text[:20_000].encode(page).decode("utf-8")
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-        if repaired != text[:20_000] and sum(1 for c in repaired if "\u0400" <= c <= "\u052f") > 0.3 * len(repaired):
+        if repaired != text[:20_000] and sum(1 for c in repaired if "\u0400" <= c <= "\u052f") > 0.3 * len(
+            repaired
+        ):
             return repaired
     return ""

@@ -61,10 +61,14 @@ def header_rows_of(rows: Sequence[Sequence[str]], most: int = 3) -> int:
     """Leading rows without a number outside the first column; at least one where there are two rows."""
     count = 0
     for row in rows[: min(most, len(rows) - 1)]:
-        if any(_NUMBER.match(cell) and not re.fullmatch(r"\s*(?:19|20)\d\d\s*", cell) for cell in row[1:] if cell):
+        if any(
+            _NUMBER.match(cell) and not re.fullmatch(r"\s*(?:19|20)\d\d\s*", cell) for cell in row[1:] if cell
+        ):
             break
         count += 1
-    if count == most or (count > 1 and not any(_NUMBER.match(cell) for row in rows for cell in row[1:] if cell)):
+    if count == most or (
+        count > 1 and not any(_NUMBER.match(cell) for row in rows for cell in row[1:] if cell)
+    ):
         return 1
     return max(count, 1 if len(rows) > 1 and not any(_NUMBER.match(cell) for cell in rows[0] if cell) else 0)
 
@@ -148,7 +152,8 @@ def _grid(inside: Sequence[Piece], xs: list[float], ys: list[float], v_group: Se
     if len(cells) < 4 or largest > 0.7 * total:
         return None
     rows = [
-        tuple(_flow(cells.get((row, column), [])) for column in range(len(xs) - 1)) for row in range(len(ys) - 1)
+        tuple(_flow(cells.get((row, column), [])) for column in range(len(xs) - 1))
+        for row in range(len(ys) - 1)
     ]
     kept = [row for row in rows if any(row)]
     used = [column for column in range(len(xs) - 1) if any(row[column] for row in kept)]
@@ -170,7 +175,9 @@ def _flow(pieces: Sequence[Piece]) -> str:
 def _visual_rows(pieces: Sequence[P]) -> list[list[P]]:
     rows: list[list[P]] = []
     for piece in sorted(pieces, key=lambda p: (p.middle_y, p.x0)):
-        if rows and abs(rows[-1][0].middle_y - piece.middle_y) < 0.4 * max(1.0, min(rows[-1][0].size, piece.size)):
+        if rows and abs(rows[-1][0].middle_y - piece.middle_y) < 0.4 * max(
+            1.0, min(rows[-1][0].size, piece.size)
+        ):
             rows[-1].append(piece)
         else:
             rows.append([piece])
@@ -223,7 +230,11 @@ def _cells(row: Sequence[Piece]) -> list[list[Piece]]:
     for piece in row:
         last = cells[-1][-1] if cells else None
         near = last is not None and piece.x0 - last.x1 < max(0.8 * piece.size, 4.0)
-        sign = last is not None and last.text.strip() in ("$", "€", "£", "₸", "₽", "(", "$(") and len(cells[-1]) == 1
+        sign = (
+            last is not None
+            and last.text.strip() in ("$", "€", "£", "₸", "₽", "(", "$(")
+            and len(cells[-1]) == 1
+        )
         if cells and (near or sign or piece.text.strip() in (")", "%", ")%")):
             cells[-1].append(piece)
         else:
@@ -266,5 +277,10 @@ def _table_of(region: _Region) -> tuple[Table, _Region] | None:
             texts[column] = f"{texts[column]} {_text(cell)}".strip()
         table_rows.append(tuple(texts))
     every = [piece for row in rows for cell in row for piece in cell]
-    box = (min(p.x0 for p in every), min(p.y0 for p in every), max(p.x1 for p in every), max(p.y1 for p in every))
+    box = (
+        min(p.x0 for p in every),
+        min(p.y0 for p in every),
+        max(p.x1 for p in every),
+        max(p.y1 for p in every),
+    )
     return Table(tuple(table_rows), box, min(p.order for p in every), header_rows_of(table_rows)), region

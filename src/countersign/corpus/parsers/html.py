@@ -10,21 +10,81 @@ from countersign.corpus.parsers.records import element, finding, table
 from countersign.corpus.zygote import Output
 
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figure footer form header hr "
-    "main nav ol p section summary title ul option label legend tbody thead tfoot caption figcaption br pre".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hr",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "section",
+        "summary",
+        "title",
+        "ul",
+        "option",
+        "label",
+        "legend",
+        "tbody",
+        "thead",
+        "tfoot",
+        "caption",
+        "figcaption",
+        "br",
+        "pre",
+    ]
 )
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_SKIPPED = frozenset("script style noscript template svg math iframe object head".split())
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+_SKIPPED = frozenset(["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "head"])
 _HIDING = (
     (re.compile(r"display\s*:\s*none"), "display_none"),
     (re.compile(r"visibility\s*:\s*(?:hidden|collapse)"), "display_none"),
     (re.compile(r"opacity\s*:\s*0?(?:\.0\d*)?\s*(?:;|$|!)"), "transparent"),
-    (re.compile(r"font-size\s*:\s*(?:0|[01](?:\.\d+)?px|[01](?:\.\d+)?pt|0?\.[0-2]\d*r?em)\s*(?:;|$|!)"), "tiny"),
+    (
+        re.compile(r"font-size\s*:\s*(?:0|[01](?:\.\d+)?px|[01](?:\.\d+)?pt|0?\.[0-2]\d*r?em)\s*(?:;|$|!)"),
+        "tiny",
+    ),
     (re.compile(r"(?:left|top|text-indent|margin-left|margin-top)\s*:\s*-\d{3,}"), "off_page"),
     (re.compile(r"clip\s*:\s*rect\(\s*0"), "off_page"),
 )
-_WHITE = re.compile(r"(?<![-\w])color\s*:\s*(?:white|#fff(?:fff)?|rgba?\(\s*255\s*,\s*255\s*,\s*255[^)]*\)|transparent)(?![\w-])")
-_BACKGROUND = re.compile(r"background(?:-color|-image)?\s*:\s*(?!white|#fff(?:fff)?\b|transparent|none|inherit)")
+_WHITE = re.compile(
+    r"(?<![-\w])color\s*:\s*(?:white|#fff(?:fff)?|rgba?\(\s*255\s*,\s*255\s*,\s*255[^)]*\)|transparent)(?![\w-])"
+)
+_BACKGROUND = re.compile(
+    r"background(?:-color|-image)?\s*:\s*(?!white|#fff(?:fff)?\b|transparent|none|inherit)"
+)
 _RULES = re.compile(r"([^{}]{1,400})\{([^{}]{0,2000})\}")
 _SIMPLE = re.compile(r"^(?:[a-z0-9]+)?([.#][\w-]+)$")
 MAX_DEPTH = 50_000
@@ -107,7 +167,9 @@ class _Reader(HTMLParser):
 
     def _close_implied(self, tag: str) -> None:
         scope = {"li": ("ul", "ol", "menu"), "td": ("tr", "table"), "th": ("tr", "table"), "tr": ("table",)}
-        rivals = {"td": ("td", "th"), "th": ("td", "th"), "dt": ("dt", "dd"), "dd": ("dt", "dd")}.get(tag, (tag,))
+        rivals = {"td": ("td", "th"), "th": ("td", "th"), "dt": ("dt", "dd"), "dd": ("dt", "dd")}.get(
+            tag, (tag,)
+        )
         for depth in range(1, min(len(self._stack), 12) + 1):
             open_tag = self._stack[-depth].tag
             if open_tag in rivals:

@@ -11,6 +11,7 @@ from countersign.corpus.preflight import MAX_PIXELS
 from countersign.corpus.zygote import Output, Refusal
 
 MAX_FRAMES = 500
+A4_INCHES = 8.27
 
 
 def _open(source: int) -> Any:
@@ -30,10 +31,21 @@ def _open(source: int) -> Any:
 
 
 def count(source: int, _params: Mapping[str, Any], output: Output) -> None:
-    """Records `{"pages": frames}`."""
+    """Records `{"pages": frames}` and one `{"page", "image_dpi"}` for each."""
     image = _open(source)
-    frames = min(MAX_FRAMES, int(getattr(image, "n_frames", 1)))
-    output.record({"pages": frames if image.format == "TIFF" else 1, "parser": "tesseract"})
+    frames = min(MAX_FRAMES, int(getattr(image, "n_frames", 1))) if image.format == "TIFF" else 1
+    output.record({"pages": frames, "parser": "tesseract"})
+    dpi = _dpi(image)
+    for page in range(1, frames + 1):
+        output.record({"page": page, "needs_ocr": True, "image_dpi": dpi})
+
+
+def _dpi(image: Any) -> int:
+    """What the file says, else as if the picture were an A4 page."""
+    said = image.info.get("dpi", (0, 0))[0]
+    if 100 <= said <= 1200:
+        return round(said)
+    return max(100, min(600, round(min(image.width, image.height) / A4_INCHES)))
 
 
 def render(source: int, params: Mapping[str, Any], output: Output) -> None:
@@ -47,7 +59,7 @@ def render(source: int, params: Mapping[str, Any], output: Output) -> None:
             raise Refusal("empty", "no_such_page") from None
     if image.width * image.height > MAX_PIXELS:
         raise Refusal("refused_limit", "image_pixels")
-    dpi = image.info.get("dpi", (0, 0))[0]
+    dpi = _dpi(image)
     wanted = "L" if params.get("grey") else "RGB"
     if image.mode in ("RGBA", "LA", "P", "PA"):
         image = _on_white(image)
@@ -56,7 +68,7 @@ def render(source: int, params: Mapping[str, Any], output: Output) -> None:
         width = int(params["width_px"])
         picture = picture.resize((width, max(1, min(20_000, round(picture.height * width / picture.width)))))
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1, dpi=(dpi, dpi) if dpi and 70 <= dpi <= 1200 else (300, 300))
+    picture.save(buffer, "PNG", compress_level=1, dpi=(dpi, dpi))
     output.raw(buffer.getvalue())
 
 

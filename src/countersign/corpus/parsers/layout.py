@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from countersign.corpus.parsers.grids import Table, aligned_tables, ruled_tables
 
@@ -109,7 +110,9 @@ def _lines(segments: Sequence[Segment]) -> list[_Line]:
             last.x0, last.x1 = min(last.x0, segment.x0), max(last.x1, segment.x1)
             last.y0, last.y1 = min(last.y0, segment.y0), max(last.y1, segment.y1)
         else:
-            lines.append(_Line([segment], None, segment.order, segment.x0, segment.y0, segment.x1, segment.y1))
+            lines.append(
+                _Line([segment], None, segment.order, segment.x0, segment.y0, segment.x1, segment.y1)
+            )
     return lines
 
 
@@ -134,7 +137,7 @@ def _reading_order(lines: list[_Line], width: float) -> list[_Line]:
     if gutter is None:
         return lines
     sides = [_side(line, gutter) for line in lines]
-    jumps = sum(1 for a, b in zip(sides, sides[1:], strict=False) if a and b and a != b)
+    jumps = sum(1 for a, b in pairwise(sides) if a and b and a != b)
     if jumps <= 3:
         return lines
     ordered: list[_Line] = []

@@ -27,8 +27,6 @@ def parse(source: int, _params: Mapping[str, Any], output: Output) -> None:
         data = decode(data).text.encode()
     output.record({"parser": "mail"})
     message = BytesParser(policy=policy.default).parsebytes(data)
-    if not isinstance(message, EmailMessage):
-        raise Refusal("corrupt", "mail_structure")
     _headers({name: _header(message, name) for name in _SHOWN}, output)
     if message.get_content_type() == "multipart/encrypted" or "pkcs7-mime" in message.get_content_type():
         raise Refusal("encrypted", "encrypted_mail")
@@ -93,7 +91,9 @@ def _payload(part: Any) -> bytes:
 
 def _body(part: EmailMessage, output: Output) -> None:
     decoded = decode(_payload(part), part.get_content_charset() or "")
-    looks_html = part.get_content_subtype() == "html" or re.match(r"\s*<(?:!doctype|html)\b", decoded.text, re.I)
+    looks_html = part.get_content_subtype() == "html" or re.match(
+        r"\s*<(?:!doctype|html)\b", decoded.text, re.I
+    )
     if looks_html:
         html.emit(decoded.text, output)
     else:
@@ -106,8 +106,8 @@ def _attachments(parts: list[EmailMessage], output: Output) -> None:
             finding(output, "attachments_left_out", "warning", f"more than {MAX_ATTACHMENTS} attachments")
             break
         if part.get_content_type() == "message/rfc822":
-            inner = part.get_payload()
-            content = inner[0].as_bytes() if isinstance(inner, list) and inner else b""
+            inner: Any = part.get_payload()
+            content = bytes(inner[0].as_bytes()) if isinstance(inner, list) and inner else b""
             _attach(output, part.get_filename() or f"message{index + 1}.eml", "message/rfc822", content)
         else:
             name = part.get_filename() or f"part{index + 1}"
@@ -189,9 +189,13 @@ def _text(container: Any, streams: set[str], folder: str, tag: str, page: str) -
 
 
 def _outlook_attachments(container: Any, streams: set[str], page: str, output: Output) -> None:
-    folders = sorted({name.split("/")[0] + "/" for name in streams if name.startswith("__attach_version1.0_")})
+    folders = sorted(
+        {name.split("/")[0] + "/" for name in streams if name.startswith("__attach_version1.0_")}
+    )
     for index, folder in enumerate(folders[:MAX_ATTACHMENTS]):
-        name = _text(container, streams, folder, "3707", page) or _text(container, streams, folder, "3704", page)
+        name = _text(container, streams, folder, "3707", page) or _text(
+            container, streams, folder, "3704", page
+        )
         mime = _text(container, streams, folder, "370E", page)
         content = _bytes(container, streams, folder, "37010102")
         if content:
@@ -206,12 +210,22 @@ def _rich_text(data: bytes, page: str) -> str:
         return ""
     rtf = data[16:] if data[8:12] == b"MELA" else _decompress(data)
     text = rtf.decode("latin-1")
-    text = re.sub(r"\{\\\*?\\(?:fonttbl|colortbl|stylesheet|generator|pntext|info)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", "", text)
+    text = re.sub(
+        r"\{\\\*?\\(?:fonttbl|colortbl|stylesheet|generator|pntext|info)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}",
+        "",
+        text,
+    )
     text = re.sub(r"\{\\\*\\htmltag\d*[^{}]*\}", "", text)
     text = re.sub(r"\\(?:par|line|row)\b ?", "\n", text)
     text = re.sub(r"\\u(-?\d{1,6}) ?(?:\\'[0-9a-f]{2}|\?)?", lambda m: chr(int(m[1]) % 65536), text)
-    text = re.sub(r"(?:\\'[0-9a-f]{2})+", lambda m: bytes.fromhex(m[0].replace("\\'", "")).decode(page, "replace"), text)
-    return re.sub(r"\\[a-z]+-?\d* ?|[{}]|\\\*", "", text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = re.sub(
+        r"(?:\\'[0-9a-f]{2})+", lambda m: bytes.fromhex(m[0].replace("\\'", "")).decode(page, "replace"), text
+    )
+    return (
+        re.sub(r"\\[a-z]+-?\d* ?|[{}]|\\\*", "", text)
+        .encode("utf-16", "surrogatepass")
+        .decode("utf-16", "replace")
+    )
 
 
 _RTF_DICTIONARY = (

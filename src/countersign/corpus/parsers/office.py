@@ -52,7 +52,12 @@ def extract(source: int, kind: str, output: Output) -> None:
             kind_of = _KINDS.get(name, "paragraph")
             if kind_of == "heading" and len(item.text) > 250:
                 kind_of = "paragraph"
-            element(output, kind_of, item.text, level=int(level) if kind_of == "heading" and level.isdecimal() else 0)
+            element(
+                output,
+                kind_of,
+                item.text,
+                level=int(level) if kind_of == "heading" and level.isdecimal() else 0,
+            )
     if not document.elements:
         element(output, "paragraph", document.content)
 
@@ -61,7 +66,9 @@ def _one_table(text: str, tables: list[list[list[str]]], output: Output) -> None
     """The next table's own cells when they hold the element's text, else its lines cut at tabs."""
     if tables:
         words = set(text.split())
-        if sum(1 for word in words if any(word in cell for row in tables[0] for cell in row)) >= 0.8 * len(words):
+        if sum(1 for word in words if any(word in cell for row in tables[0] for cell in row)) >= 0.8 * len(
+            words
+        ):
             table(output, tables.pop(0))
             return
     table(output, [line.split("\t") for line in text.split("\n")])
@@ -86,7 +93,9 @@ def _document(data: bytes, kind: str) -> Any:
         if "assword" in text or "ncrypt" in text:
             raise Refusal("encrypted", "password") from None
         limit = any(word in text for word in _LIMIT_WORDS) and "extends beyond" not in text
-        raise Refusal("refused_limit" if limit else "corrupt", "engine_limit" if limit else "office_structure") from None
+        raise Refusal(
+            "refused_limit" if limit else "corrupt", "engine_limit" if limit else "office_structure"
+        ) from None
     if not results:
         raise Refusal("corrupt", "office_structure")
     return results[0]
@@ -106,7 +115,9 @@ def parse_ole(source: int, params: Mapping[str, Any], output: Output) -> None:
     except (OSError, ValueError, IndexError) as error:
         raise Refusal("corrupt", "ole_structure") from error
     kind = _ole_kind(container, streams)
-    if any(name.rsplit("/", 1)[-1] in ("VBA", "Macros", "_VBA_PROJECT_CUR", "_VBA_PROJECT") for name in streams):
+    if any(
+        name.rsplit("/", 1)[-1] in ("VBA", "Macros", "_VBA_PROJECT_CUR", "_VBA_PROJECT") for name in streams
+    ):
         finding(output, "macros", "warning", "the file contains macros; they are never run")
     output.record({"mime": _MIMES[kind]})
     if kind == "msg":
@@ -151,7 +162,10 @@ def _filepass(data: bytes) -> bool:
     """Whether one of the first records of a workbook says that the rest is encrypted."""
     at = 0
     while at + 4 <= len(data):
-        record, length = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 2 : at + 4], "little")
+        record, length = (
+            int.from_bytes(data[at : at + 2], "little"),
+            int.from_bytes(data[at + 2 : at + 4], "little"),
+        )
         if record == 0x002F:
             return True
         at += 4 + length

@@ -34,9 +34,16 @@ class Package:
         try:
             with self._zip.open(name) as member:
                 data = member.read(MAX_PART_BYTES + 1)
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
             raise Refusal("corrupt", "archive_entry") from error
-        except Exception as error:  # noqa: BLE001 - zlib.error and lzma.LZMAError have no common narrow base
+        except Exception as error:
             raise Refusal("corrupt", "archive_entry") from error
         if len(data) > MAX_PART_BYTES:
             raise Refusal("refused_limit", "part_size")
@@ -62,7 +69,9 @@ class Package:
         for relation in root if root is not None else ():
             if relation.get("TargetMode") != "External":
                 target = relation.get("Target", "")
-                full = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
+                full = (
+                    target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
+                )
                 targets[relation.get("Id", "")] = full
         return targets
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of, same_level
+from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of
 from countersign.corpus.zygote import Output, Refusal
 
 MAX_CHARS_PER_PAGE = 200_000
@@ -18,6 +18,7 @@ TINY_PT = 2.5
 _PATH, _IMAGE, _FORM = 2, 3, 5
 Matrix = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
+Projection = Matrix
 _SPACES = frozenset((32, 9, 160, 0x2002, 0x2003, 0x2009))
 
 
@@ -42,7 +43,9 @@ def parse(source: int, params: Mapping[str, Any], output: Output) -> None:
     if count == 0:
         raise Refusal("corrupt", "no_pages")
     metadata = document.get_metadata_dict(skip_empty=True)
-    output.record({"pages": count, "title": str(metadata.get("Title", ""))[:300], "restricted": _restricted(document)})
+    output.record(
+        {"pages": count, "title": str(metadata.get("Title", ""))[:300], "restricted": _restricted(document)}
+    )
     for number in range(int(params["first"]), min(int(params["last"]), count) + 1):
         output.record(_page_record(document, number))
 
@@ -110,6 +113,7 @@ def _page_record(document: Any, number: int) -> dict[str, object]:
     broken = sum(1 for s in segments for char in s.text if char == "\ufffd" or "\ue000" <= char <= "\uf8ff")
     covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in drawn.images) / (width * height)
     unreadable_text = letters < 30 and (covered > 0.3 or drawn.paths > 300)
+    unreadable_text = unreadable_text or (letters == 0 and (covered > 0.02 or drawn.paths > 60))
     return {
         "page": number,
         "needs_ocr": unreadable_text or broken > 0.4 * max(1, letters) > 8,
@@ -134,7 +138,7 @@ def _block(block: Block, width: float, height: float) -> dict[str, object]:
     return record
 
 
-def _projection(page: Any, width: float, height: float) -> Callable[[float, float], tuple[float, float]]:
+def _projection(page: Any, width: float, height: float) -> Projection:
     """From page space (any rotation, any origin) to points as displayed, origin top left."""
     import pypdfium2.raw as raw
 
@@ -145,12 +149,7 @@ def _projection(page: Any, width: float, height: float) -> Callable[[float, floa
         raw.FPDF_PageToDevice(page, 0, 0, big, big, 0, x, y, device_x, device_y)
         found.append((device_x.value / big * width, device_y.value / big * height))
     (e, f), (ax, ay), (bx, by) = found
-    a, b, c, d = (ax - e) / span, (ay - f) / span, (bx - e) / span, (by - f) / span
-
-    def project(x: float, y: float) -> tuple[float, float]:
-        return a * x + c * y + e, b * x + d * y + f
-
-    return project
+    return (ax - e) / span, (ay - f) / span, (bx - e) / span, (by - f) / span, e, f
 
 
 # --- text --------------------------------------------------------------------------------------------------------------
@@ -166,7 +165,7 @@ class _Run:
 
 
 def _segments(
-    page: Any, text_page: Any, project: Any, drawn: _Drawn, width: float, height: float
+    page: Any, text_page: Any, project: Projection, drawn: _Drawn, width: float, height: float
 ) -> list[Segment]:  # fmt: skip
     import pypdfium2.raw as raw
 
@@ -174,28 +173,31 @@ def _segments(
     if count > MAX_CHARS_PER_PAGE:
         raise Refusal("refused_limit", "page_chars")
     styles = _Styles(raw)
+    boxes = _Boxes(raw, text_page, project)
     segments: list[Segment] = []
-    share_unseen = 0
-    for run, pointer in _runs(raw, text_page, count):
+    unseen = 0
+    for run, address in _runs(raw, text_page, count):
         text = "".join(run.chars)
-        if not text.strip():
+        if text.isspace():
             continue
-        box = _run_box(raw, text_page, run, project)
-        bold, hidden = styles.of(pointer)
+        box = boxes.of(run.start, run.last)
+        bold, hidden = styles.of(address)
         if hidden == "invisible":
-            share_unseen += len(text)
+            unseen += len(text)
         hidden = hidden or _hidden_by_place(box, width, height)
         if hidden == "white" and _on_background(box, drawn):
             hidden = ""
-        _append(segments, Segment(text, *box, bold, hidden, run.start))
-    _forgive_recognised(segments, share_unseen, drawn, width * height)
+        _append(segments, text, box, bold, hidden, run.start)
+    _forgive_recognised(segments, unseen, drawn, width * height)
     return segments
 
 
 def _runs(raw: Any, text_page: Any, count: int) -> Any:
     """Yield (run, address of its text object): cut at line ends and where the text object changes."""
-    get_code, get_object = raw.FPDFText_GetUnicode, _addresses(raw)
+    get_code = raw.FPDFText_GetUnicode
+    get_object = _as_address(raw.FPDFText_GetTextObject, ctypes.c_void_p, ctypes.c_int)
     handle = text_page.raw
+    place = ctypes.cast(handle, ctypes.c_void_p)
     run, pointer, high = _Run(0), None, 0
     for index in range(count):
         code = get_code(handle, index)
@@ -214,7 +216,7 @@ def _runs(raw: Any, text_page: Any, count: int) -> Any:
             if run.chars:
                 run.chars.append(" ")
             continue
-        address = get_object(handle, index)
+        address = get_object(place, index)
         if address != pointer and run.chars and pointer is not None:
             yield run, pointer
             run = _Run(index)
@@ -227,43 +229,55 @@ def _runs(raw: Any, text_page: Any, count: int) -> Any:
         yield run, pointer
 
 
-def _addresses(raw: Any) -> Any:
-    """FPDFText_GetTextObject giving a plain address: building a pointer object for every character is slow."""
-    function = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-    address = ctypes.cast(raw.FPDFText_GetTextObject, ctypes.c_void_p).value
-    call = function(address)
-
-    def get(handle: Any, index: int) -> Any:
-        return call(handle, index)
-
-    return get
+def _as_address(function: Any, *arguments: Any) -> Any:
+    """The same native function taking and giving plain addresses: pointer objects for every character are slow."""
+    native = int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+    prototype: Any = ctypes.CFUNCTYPE(ctypes.c_void_p, *arguments)
+    return prototype(native)
 
 
-def _run_box(raw: Any, text_page: Any, run: _Run, project: Any) -> Box:
-    rect = raw.FS_RECTF()
-    corners: list[tuple[float, float]] = []
-    for index in (run.start, run.last):
-        if raw.FPDFText_GetLooseCharBox(text_page, index, rect):
-            corners += [project(rect.left, rect.top), project(rect.right, rect.bottom)]
-    if not corners:
-        return (0.0, 0.0, 0.0, 0.0)
-    xs, ys = [x for x, _ in corners], [y for _, y in corners]
-    return min(xs), min(ys), max(xs), max(ys)
+class _Boxes:
+    """Boxes of stretches of characters, in points as displayed."""
+
+    def __init__(self, raw: Any, text_page: Any, project: Projection) -> None:
+        self._rect = raw.FS_RECTF()
+        self._pointer = ctypes.byref(self._rect)
+        self._get = raw.FPDFText_GetLooseCharBox
+        self._page = text_page.raw
+        self._project = project
+
+    def of(self, first: int, last: int) -> Box:
+        """Box over the first and the last character; zeros when PDFium does not know."""
+        if not self._get(self._page, first, self._pointer):
+            return (0.0, 0.0, 0.0, 0.0)
+        left, top, right, bottom = self._rect.left, self._rect.top, self._rect.right, self._rect.bottom
+        if last != first and self._get(self._page, last, self._pointer):
+            left, right = min(left, self._rect.left), max(right, self._rect.right)
+            top, bottom = max(top, self._rect.top), min(bottom, self._rect.bottom)
+        a, b, c, d, e, f = self._project
+        x0, y0 = a * left + c * top + e, b * left + d * top + f
+        x1, y1 = a * right + c * bottom + e, b * right + d * bottom + f
+        return (x0 if x0 < x1 else x1, y0 if y0 < y1 else y1, x1 if x0 < x1 else x0, y1 if y0 < y1 else y0)
 
 
-def _append(segments: list[Segment], new: Segment) -> None:
+def _append(segments: list[Segment], text: str, box: Box, bold: bool, hidden: str, order: int) -> None:
     """Join to the last segment when it follows on the same line without a wide gap and looks alike."""
-    last = segments[-1] if segments else None
-    if last is not None and last.hidden == new.hidden and last.bold == new.bold:
-        size = max(1.0, last.size, new.size)
-        gap = new.x0 - last.x1
-        if same_level(last, new) and -0.6 * size < gap < 0.9 * size:
-            joint = "" if gap < 0.15 * size or last.text.endswith(" ") else " "
-            last.text = last.text + joint + new.text
-            last.x0, last.x1 = min(last.x0, new.x0), max(last.x1, new.x1)
-            last.y0, last.y1 = min(last.y0, new.y0), max(last.y1, new.y1)
+    x0, y0, x1, y1 = box
+    if segments and segments[-1].hidden == hidden and segments[-1].bold == bold:
+        last = segments[-1]
+        old, new = last.y1 - last.y0, y1 - y0
+        if (x1 - x0 < new / 3 and len(text) > 3) or (last.x1 - last.x0 < old / 3 and len(last.text) > 3):
+            old, new = last.size, x1 - x0  # a line that runs up the page
+        size = max(1.0, old, new)
+        gap = x0 - last.x1
+        shared = min(last.y1, y1) - max(last.y0, y0)
+        if -0.6 * size < gap < 0.9 * size and shared > 0.45 * max(0.1, min(old, new)):
+            spaced = gap >= 0.15 * size and not last.text.endswith(" ")
+            last.text += f" {text}" if spaced else text
+            last.x0, last.x1 = min(last.x0, x0), max(last.x1, x1)
+            last.y0, last.y1 = min(last.y0, y0), max(last.y1, y1)
             return
-    segments.append(new)
+    segments.append(Segment(text, x0, y0, x1, y1, bold, hidden, order))
 
 
 class _Styles:
@@ -271,41 +285,41 @@ class _Styles:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._objects: dict[Any, tuple[bool, str]] = {}
-        self._fonts: dict[Any, bool] = {}
+        self._objects: dict[Any, tuple[bool, str]] = {None: (False, "")}
+        self._fonts: dict[Any, bool] = {None: False}
+        self._font_of = _as_address(raw.FPDFTextObj_GetFont, ctypes.c_void_p)
+        self._mode_of = _as_address(raw.FPDFTextObj_GetTextRenderMode, ctypes.c_void_p)
+        parts = [ctypes.c_uint() for _ in range(4)]
+        self._parts = parts
+        self._pointers = [ctypes.addressof(part) for part in parts]
+        self._color_of = _as_address(raw.FPDFPageObj_GetFillColor, *[ctypes.c_void_p] * 5)
 
     def of(self, address: Any) -> tuple[bool, str]:
-        if address is None:
-            return False, ""
         known = self._objects.get(address)
         if known is None:
-            handle = ctypes.cast(address, self._raw.FPDF_PAGEOBJECT)
-            known = self._objects[address] = (self._bold(handle), self._hidden(handle))
+            known = self._objects[address] = (self._bold(address), self._hidden(address))
         return known
 
-    def _bold(self, handle: Any) -> bool:
-        font = self._raw.FPDFTextObj_GetFont(handle)
-        if not font:
-            return False
-        key = ctypes.cast(font, ctypes.c_void_p).value
-        if key not in self._fonts:
+    def _bold(self, address: int) -> bool:
+        font = self._font_of(address)
+        if font not in self._fonts:
+            handle = ctypes.cast(font, self._raw.FPDF_FONT)
             buffer = ctypes.create_string_buffer(128)
-            self._raw.FPDFFont_GetBaseFontName(font, buffer, 128)
+            self._raw.FPDFFont_GetBaseFontName(handle, buffer, 128)
             name = buffer.value.lower()
             heavy = any(word in name for word in (b"bold", b"black", b"heavy", b"demi", b"cmbx", b"-bd"))
-            self._fonts[key] = heavy or self._raw.FPDFFont_GetWeight(font) >= 600
-        return self._fonts[key]
+            self._fonts[font] = heavy or self._raw.FPDFFont_GetWeight(handle) >= 600
+        return self._fonts[font]
 
-    def _hidden(self, handle: Any) -> str:
-        mode = self._raw.FPDFTextObj_GetTextRenderMode(handle)
+    def _hidden(self, address: int) -> str:
+        mode = (self._mode_of(address) or 0) & 0xFFFFFFFF
         if mode in (3, 7):
             return "invisible"
-        parts = [ctypes.c_uint() for _ in range(4)]
-        if mode in (0, 4) and self._raw.FPDFPageObj_GetFillColor(handle, *parts):
-            red, green, blue, alpha = (part.value for part in parts)
-            if alpha < 20:
+        if mode in (0, 4) and (self._color_of(address, *self._pointers) or 0) & 0xFF:
+            red, green, blue, alpha = self._parts
+            if alpha.value < 20:
                 return "transparent"
-            if min(red, green, blue) >= 250:
+            if red.value >= 250 and green.value >= 250 and blue.value >= 250:
                 return "white"
         return ""
 
@@ -335,7 +349,7 @@ def _forgive_recognised(segments: list[Segment], unseen: int, drawn: _Drawn, are
 # --- what is drawn -----------------------------------------------------------------------------------------------------
 
 
-def _drawn(page: Any, project: Any) -> _Drawn:
+def _drawn(page: Any, project: Projection) -> _Drawn:
     import pypdfium2.raw as raw
 
     drawn = _Drawn()
@@ -345,7 +359,9 @@ def _drawn(page: Any, project: Any) -> _Drawn:
         kind = raw.FPDFPageObj_GetType(handle)
         if kind == _FORM and depth < 3:
             inner = _times(_matrix_of(raw, handle), matrix)
-            for index in range(min(raw.FPDFFormObj_CountObjects(handle), MAX_OBJECTS_PER_PAGE - drawn.objects)):
+            for index in range(
+                min(raw.FPDFFormObj_CountObjects(handle), MAX_OBJECTS_PER_PAGE - drawn.objects)
+            ):
                 visit(raw.FPDFFormObj_GetObject(handle, index), inner, depth + 1)
         elif kind == _IMAGE:
             _add_image(raw, handle, matrix, project, drawn)
@@ -373,12 +389,12 @@ def _times(first: Matrix, then: Matrix) -> Matrix:
     return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
 
 
-def _box_of(raw: Any, handle: Any, matrix: Matrix, project: Any) -> Box | None:
+def _box_of(raw: Any, handle: Any, matrix: Matrix, project: Projection) -> Box | None:
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not raw.FPDFPageObj_GetBounds(handle, left, bottom, right, top):
         return None
     corners = [_apply(matrix, x, y) for x, y in ((left.value, bottom.value), (right.value, top.value))]
-    (x0, y0), (x1, y1) = (project(x, y) for x, y in corners)
+    (x0, y0), (x1, y1) = (_apply(project, x, y) for x, y in corners)
     return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
 
@@ -387,7 +403,7 @@ def _apply(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
     return a * x + c * y + e, b * x + d * y + f
 
 
-def _add_image(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+def _add_image(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
     box = _box_of(raw, handle, matrix, project)
     if box is None:
         return
@@ -397,7 +413,7 @@ def _add_image(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Draw
         drawn.image_dpi = max(drawn.image_dpi, min(1200.0, width.value * 72 / (box[2] - box[0])))
 
 
-def _add_path(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+def _add_path(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
     fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
     raw.FPDFPath_GetDrawMode(handle, fill_mode, stroke)
     if fill_mode.value:
@@ -420,7 +436,7 @@ def _add_filled(raw: Any, handle: Any, box: Box, drawn: _Drawn) -> None:
             drawn.backgrounds.append(box)
 
 
-def _add_strokes(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Drawn) -> None:
+def _add_strokes(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
     count = raw.FPDFPath_CountSegments(handle)
     drawn.points += max(0, count)
     if drawn.points > MAX_RULING_POINTS:
@@ -430,7 +446,7 @@ def _add_strokes(raw: Any, handle: Any, matrix: Matrix, project: Any, drawn: _Dr
     for index in range(count):
         piece = raw.FPDFPath_GetPathSegment(handle, index)
         raw.FPDFPathSegment_GetPoint(piece, x, y)
-        point = project(*_apply(matrix, x.value, y.value))
+        point = _apply(project, *_apply(matrix, x.value, y.value))
         kind = raw.FPDFPathSegment_GetType(piece)
         if kind == raw.FPDF_SEGMENT_MOVETO:
             start = point

@@ -12,20 +12,31 @@ MAX_CELLS = 2_000_000
 
 
 def element(
-    output: Output, kind: str, text: str, *, level: int = 0, hidden: str = "", header_rows: int = 0, sheet: str = ""
+    output: Output,
+    kind: str,
+    text: str,
+    *,
+    level: int = 0,
+    hidden: str = "",
+    header_rows: int = 0,
+    sheet: str = "",
 ) -> None:
     """One element; text that is only white space is left out."""
     if not text.strip():
         return
     value: dict[str, object] = {"kind": kind, "text": text.strip("\r\n")}
-    for name, extra in (("level", level), ("hidden", hidden), ("header_rows", header_rows), ("sheet", sheet)):
-        if extra:
-            value[name] = extra
+    extras = {"level": level, "hidden": hidden, "header_rows": header_rows, "sheet": sheet}
+    value |= {name: extra for name, extra in extras.items() if extra}
     output.record({"element": value})
 
 
 def table(
-    output: Output, rows: Sequence[Sequence[str]], *, header_rows: int | None = None, hidden: str = "", sheet: str = ""
+    output: Output,
+    rows: Sequence[Sequence[str]],
+    *,
+    header_rows: int | None = None,
+    hidden: str = "",
+    sheet: str = "",
 ) -> None:
     """A table element; empty rows and columns are left out."""
     kept = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
@@ -40,7 +51,9 @@ def table(
 
 
 def finding(output: Output, code: str, severity: str, message: str, evidence: str = "") -> None:
-    output.record({"finding": {"code": code, "severity": severity, "message": message, "evidence": evidence[:200]}})
+    output.record(
+        {"finding": {"code": code, "severity": severity, "message": message, "evidence": evidence[:200]}}
+    )
 
 
 def encoding_findings(output: Output, decoded: Decoded, size: int) -> None:
@@ -53,4 +66,9 @@ def encoding_findings(output: Output, decoded: Decoded, size: int) -> None:
     if "\ufffd" in decoded.text:
         finding(output, "unreadable_characters", "warning", "some characters could not be read")
     if mojibake(decoded.text):
-        finding(output, "mojibake", "warning", "the text was saved in the wrong encoding; ask its owner to save it again")
+        finding(
+            output,
+            "mojibake",
+            "warning",
+            "the text was saved in the wrong encoding; ask its owner to save it again",
+        )

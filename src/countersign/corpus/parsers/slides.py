@@ -104,7 +104,9 @@ def _line(paragraph: Node) -> str:
     return "".join(parts).replace("\x0b", "\n")
 
 
-def _frame(package: Package, frame: Node, related: Mapping[str, str], where: str, hidden: str, output: Output) -> None:
+def _frame(
+    package: Package, frame: Node, related: Mapping[str, str], where: str, hidden: str, output: Output
+) -> None:
     for grid in frame.iter(f"{_A}tbl"):
         rows = [[_cell(cell) for cell in row.iter(f"{_A}tc")] for row in grid.iter(f"{_A}tr")]
         properties = grid.find(f"{_A}tblPr")
@@ -124,7 +126,9 @@ def _chart(root: Node, where: str, hidden: str, output: Output) -> None:
     """The cached values of a chart as a table: categories down, series across."""
     titles = root.findall(f"{_C}chart/{_C}title")
     for title in titles[:1]:
-        element(output, "caption", "".join(t.text or "" for t in title.iter(f"{_A}t")), hidden=hidden, sheet=where)
+        element(
+            output, "caption", "".join(t.text or "" for t in title.iter(f"{_A}t")), hidden=hidden, sheet=where
+        )
     columns: list[list[str]] = []
     for series in list(root.iter(f"{_C}ser"))[:50]:
         name = next((v.text or "" for tx in series.findall(f"{_C}tx") for v in tx.iter(f"{_C}v")), "")

@@ -54,7 +54,7 @@ def _normalise(root: Node) -> None:
     """Strict files use another namespace for the same names."""
     if root.tag.startswith(_STRICT):
         for node in root.iter():
-            if isinstance(node.tag, str) and node.tag.startswith(_STRICT):
+            if node.tag.startswith(_STRICT):
                 node.tag = _W + node.tag[len(_STRICT) :]
                 for name in [name for name in node.attrib if name.startswith(_STRICT)]:
                     node.set(_W + name[len(_STRICT) :], node.attrib[name])
@@ -114,8 +114,13 @@ def _paragraph(node: Node, state: _State) -> None:
     style = _value(properties.find(f"{_W}pStyle")) if properties is not None else None
     shaded = properties is not None and properties.find(f"{_W}shd") is not None
     level = _level(properties, style or "", state.styles)
-    kind = "heading" if level else "list_item" if _listed(properties, style or "", state.styles) else "paragraph"
-    if kind == "paragraph" and state.styles.get(style or "", _Style()).name in ("caption", "название объекта"):
+    kind = (
+        "heading" if level else "list_item" if _listed(properties, style or "", state.styles) else "paragraph"
+    )
+    if kind == "paragraph" and state.styles.get(style or "", _Style()).name in (
+        "caption",
+        "название объекта",
+    ):
         kind = "caption"
     visible, hidden = "", ""
     for text, reason in _runs(node, state.styles, state.boxes):
@@ -156,7 +161,9 @@ def _listed(properties: Node | None, style: str, styles: Mapping[str, _Style]) -
         if numbering is not None:
             return _value(numbering) != "0"
     known = styles.get(style, _Style())
-    return known.listed or known.name.startswith(("list bullet", "list number", "маркированный", "нумерованный"))
+    return known.listed or known.name.startswith(
+        ("list bullet", "list number", "маркированный", "нумерованный")
+    )
 
 
 def _runs(node: Node, styles: Mapping[str, _Style], boxes: list[Node]) -> Iterator[tuple[str, str]]:
@@ -265,7 +272,9 @@ def _side_parts(package: Package, state: _State) -> None:
         _normalise(root)
         kind = matched.group(1) if matched.group(1) in ("header", "footer") else "paragraph"
         for paragraph in root.iter(f"{_W}p"):
-            text = "".join(text for text, reason in _runs(paragraph, state.styles, state.boxes) if not reason).strip()
+            text = "".join(
+                text for text, reason in _runs(paragraph, state.styles, state.boxes) if not reason
+            ).strip()
             if text and text not in seen:
                 seen.add(text)
                 element(state.output, kind, text)
