@@ -36,19 +36,26 @@ STEPS: tuple[tuple[str, Step], ...] = (
 
 
 async def ask(
-    line: Line, principal: Principal, question: Question, watch: Watch, request_id: str = ""
+    line: Line,
+    principal: Principal,
+    question: Question,
+    watch: Watch,
+    request_id: str = "",
+    answer_id: str = "",
 ) -> Answer:
     """Answer `question` as `principal`. Raises `NotFound` (no such assistant for this person) and `UsageError`.
 
-    A passage that the asker loses while the model writes discards the draft, and the line is walked once more.
+    A passage that the asker loses while the model writes discards the draft, and the line is walked once more, under
+    the same id: `answer_id` when the caller had to name it beforehand.
     """
+    answer_id = answer_id or new_id("ans")
     for attempt in (1, 2):
-        turn = await walk(line, steps.begin(line, principal, question, new_id("ans"), request_id), watch)
+        turn = await walk(line, steps.begin(line, principal, question, answer_id, request_id), watch)
         answer = await settle(line, turn, watch)
         if answer is not None:
             return answer
         watch(f"rights_changed_{attempt}")
-    lost = replace(steps.begin(line, principal, question, new_id("ans"), request_id), passages=())
+    lost = replace(steps.begin(line, principal, question, answer_id, request_id), passages=())
     refused = await settle(line, lost.refused(RefusalReason.NO_EVIDENCE), watch)
     if refused is None:
         raise AssertionError("an answer without passages cannot lose one")

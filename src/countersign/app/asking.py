@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from countersign.access.decide import Action, require
+from countersign.access.decide import Action, Permit, may, require
 from countersign.access.principal import Principal
 from countersign.answer.ask import ask
 from countersign.answer.line import Line, Watch

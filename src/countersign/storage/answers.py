@@ -322,7 +322,11 @@ def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
 
 
 def _claim(body: dict[str, Any]) -> Claim:
-    fields: dict[str, Any] = {**body, "citations": tuple(body["citations"]), "reasons": tuple(body["reasons"])}
+    fields: dict[str, Any] = {
+        **body,
+        "citations": tuple(body["citations"]),
+        "reasons": tuple(body["reasons"]),
+    }
     return Claim(**fields)
 
 
@@ -344,11 +348,20 @@ def set_decision(
 
 
 def answers_of(
-    connection: Connection, reader: Principal, limit: int, before: datetime | None
+    connection: Connection,
+    reader: Principal,
+    limit: int,
+    before: datetime | None = None,
+    before_id: str = "",
 ) -> list[RowMapping]:
-    """The reader's own answers, newest first: id, question, status and time, never the text."""
+    """The reader's own answers, newest first: id, question, status and time, never the text.
+
+    `before_id` continues a page behind that answer: ids sort by their time of creation.
+    """
     columns = (answer.c.id, answer.c.question, answer.c.status, answer.c.assistant, answer.c.created)
     query = select(*columns).where(answer.c.person == reader.name, answer.c.tenant == reader.tenant)
     if before is not None:
         query = query.where(answer.c.created < iso(before))
-    return list(connection.execute(query.order_by(answer.c.created.desc()).limit(limit)).mappings())
+    if before_id:
+        query = query.where(answer.c.id < before_id)
+    return list(connection.execute(query.order_by(answer.c.id.desc()).limit(limit)).mappings())
