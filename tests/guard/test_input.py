@@ -18,6 +18,7 @@ from countersign.guard.control import control_tokens, defuse_control
 from countersign.guard.findings import GuardFinding, Stage, inert
 from countersign.guard.injection import injection_signal
 from countersign.guard.normalise import INVISIBLE, canonical, clean, matching_view, readings
+from countersign.guard.output import OutputRules, filter_whole
 from countersign.guard.passages import (
     PassagePolicy,
     datamark,
@@ -229,6 +230,7 @@ def test_every_code_is_documented() -> None:
     ]
     assert {f.code for f in found} <= set(CODES)
     assert len({f.code for f in found}) >= 7
+    assert all("evidence" not in f.facts() for f in found)
     assert all("<" not in f.evidence and "://" not in f.evidence for f in found)
 
 
@@ -244,3 +246,15 @@ def test_looking_at_a_text_is_quick(sentence: str) -> None:
     for _ in range(20):
         Guard().question(text)
     assert (time.process_time() - began) / 20 < 0.02  # ten times the target: machines differ
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["-", "=", "\n", "a ", "https://a?", "включи ", "send ", "](", "<|im_", "[INST", "1 ", "<a ", "қос "],
+)
+def test_no_text_makes_a_rule_crawl(piece: str) -> None:
+    text = (piece * 8000)[:8000]
+    began = time.process_time()
+    Guard().question(text)
+    filter_whole(text, OutputRules(allowed_hosts=("portal.example.kz",), system_prompt="send a https"))
+    assert time.process_time() - began < 3

@@ -32,6 +32,19 @@ class GuardFinding:
     subject: str = ""
     """The id of the passage that it is about, where there is one."""
 
+    def facts(self) -> dict[str, str | int | float]:
+        """What may be kept for ever. `evidence` is left out: it can quote a person's own words."""
+        return {
+            "check": self.check,
+            "stage": self.stage,
+            "code": self.code,
+            "severity": self.severity,
+            "count": self.count,
+            "score": self.score,
+            "subject": self.subject,
+            "evidence_hash": self.evidence_hash,
+        }
+
 
 def inert(text: str, max_chars: int = _EVIDENCE_CHARS) -> str:
     """A short form of hostile text that can stand in a log or on a page: printable, no markup, no active address."""

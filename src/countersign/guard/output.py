@@ -128,6 +128,7 @@ class OutputFilter:
 
     def __init__(self, rules: OutputRules) -> None:
         self._counts: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
         self._evidence: dict[str, str] = {}
         self._blocked = ""
         strings = FixedStrings(
@@ -160,7 +161,7 @@ class OutputFilter:
     def findings(self) -> tuple[GuardFinding, ...]:
         """What was noticed so far: one finding a code, with its count."""
         return tuple(
-            GuardFinding("output", "output", code, _severity(code), self._evidence.get(code, ""), count=count)
+            GuardFinding("output", "output", code, _severity(code), self._shown(code), count=count)
             for code, count in sorted(self._counts.items())
         )
 
@@ -196,10 +197,15 @@ class OutputFilter:
 
     def _notice(self, code: str, text: str) -> None:
         self._counts[code] += 1
-        if text and code not in self._evidence:
-            self._evidence[code] = (
-                text if code == "personal_redacted" else inert(text) if code in _SHOWN else ""
-            )
+        if code == "personal_redacted":
+            self._kinds[text] += 1
+        elif code in _SHOWN and code not in self._evidence:
+            self._evidence[code] = inert(text)
+
+    def _shown(self, code: str) -> str:
+        if code == "personal_redacted":
+            return ", ".join(f"{kind} {count}" for kind, count in sorted(self._kinds.items()))
+        return self._evidence.get(code, "")
 
 
 def _flush(stages: Iterable[TextStage], text: str) -> str:

@@ -107,7 +107,7 @@ _EMAIL = re.compile(r"[\w.%+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63})+", re.UNICO
 _MAILBOX_OF_A_ROLE = re.compile(
     r"(?:info|support|help|helpdesk|hr|sales|office|contact|press|admin|no-?reply|hotline|service|security|"
     r"compliance|legal|finance|reception|abuse|postmaster|webmaster|feedback|team|mail|call-?cent(?:er|re)|quality|"
-    r"career|jobs|billing|privacy|dpo|marketing|procurement|tender)(?:[._\-]?[a-z]{0,12})?",
+    r"career|jobs|billing|privacy|dpo|marketing|procurement|tender)(?:[._\-]?(?:kz|ru|en|kk|almaty|astana|\d{1,3}))?",
     re.IGNORECASE,
 )
 _KEY = re.compile(
