@@ -83,10 +83,10 @@ class CachedEmbedder:
 def embedded() -> Embedder | None:
     """The embedded model behind a cache; None where it is not available."""
     try:
-        from countersign.corpus.embedding import EmbeddedE5, available
+        from countersign.corpus.embedding import EmbeddedE5
     except ImportError:
         return None
-    if available() is not None:
+    if EmbeddedE5.available() is not None:
         return None
     return CachedEmbedder(EmbeddedE5(CACHE / "e5", threads=1), CACHE / "vectors")
 

@@ -40,7 +40,8 @@ def find_conflicts(
 ) -> tuple[ConflictNote, ...]:
     """Conflicts about what was asked, each once. `citations` names those of the passages that the answer cites."""
     statements = [statement for passage in passages[:_MAX_PASSAGES] for statement in _statements(passage)]
-    asked = [statement for statement in statements if _about(statement, question)]
+    asked_concepts = concepts(question)
+    asked = [statement for statement in statements if _about(statement, question, asked_concepts)]
     notes: dict[tuple[str, ...], ConflictNote] = {}
     for first, second in combinations(asked, 2):
         values = _disagreement(first, second)
@@ -63,16 +64,16 @@ def _statement(passage: Passage, unit: Unit) -> _Statement:
     return _Statement(passage, unit.text, words, concepts(unit.text), unit.facts)
 
 
-def _about(statement: _Statement, question: str) -> bool:
+def _about(statement: _Statement, question: str, asked_concepts: frozenset[str]) -> bool:
     if not question:
         return True
     language = statement.passage.language
+    context = context_of(statement.passage)
     asked = content_terms(question, language)
-    context = frozenset(content_terms(context_of(statement.passage), language))
-    found = sum(found_in(term, statement.words | context) for term in asked)
-    alike = len(concepts(question) & (statement.concepts | concepts(context_of(statement.passage))))
-    share = max(found / len(asked) if asked else 0.0, alike / max(1, len(concepts(question))))
-    return share >= _LEAST_QUESTION
+    there = statement.words | frozenset(content_terms(context, language))
+    found = sum(found_in(term, there) for term in asked) / len(asked) if asked else 0.0
+    alike = len(asked_concepts & (statement.concepts | concepts(context))) / max(1, len(asked_concepts))
+    return max(found, alike) >= _LEAST_QUESTION
 
 
 def _disagreement(first: _Statement, second: _Statement) -> tuple[str, ...]:

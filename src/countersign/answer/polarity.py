@@ -7,6 +7,7 @@ A heuristic, and a cautious one: it may call a faithful paraphrase a mismatch; i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from countersign.corpus.terms import fold
 
@@ -69,19 +70,30 @@ def negated(text: str) -> bool:
 
 def opposites(first: str, second: str) -> str:
     """A short `this/that` when one text has one side of an opposite and the other text only the other; else empty."""
-    a, b = fold(first).split(), fold(second).split()
-    a, b = [w.strip(".,;:!?()«»\"'") for w in a], [w.strip(".,;:!?()«»\"'") for w in b]
-    for left, right in _OPPOSITES:
-        for mine, other in ((left, right), (right, left)):
-            mine_here, other_here = _first(a, mine), _first(a, other)
-            if mine_here and not other_here and _first(b, other) and not _first(b, mine):
-                return f"{mine_here}/{_first(b, other)}"
+    for (left, right), (left_there, right_there) in zip(_sides(first), _sides(second), strict=True):
+        if left and not right and right_there and not left_there:
+            return f"{left}/{right_there}"
+        if right and not left and left_there and not right_there:
+            return f"{right}/{left_there}"
     return ""
 
 
-def _first(words: list[str], beginnings: tuple[str, ...]) -> str:
-    for word in words:
-        for beginning in beginnings:
-            if word == beginning[:-1] if beginning.endswith("=") else word.startswith(beginning):
-                return word
-    return ""
+def _sides(text: str) -> tuple[tuple[str, str], ...]:
+    """For every pair of opposites, the first word of either side that the text has."""
+    folded = fold(text)
+    return tuple((_first(folded, left), _first(folded, right)) for left, right in _patterns())
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    return tuple((_any_of(left), _any_of(right)) for left, right in _OPPOSITES)
+
+
+def _any_of(beginnings: tuple[str, ...]) -> re.Pattern[str]:
+    parts = [f"{re.escape(b[:-1])}(?!\\w)" if b.endswith("=") else f"{re.escape(b)}\\w*" for b in beginnings]
+    return re.compile(r"(?<!\w)(?:" + "|".join(parts) + ")")
+
+
+def _first(folded: str, pattern: re.Pattern[str]) -> str:
+    match = pattern.search(folded)
+    return match.group() if match else ""

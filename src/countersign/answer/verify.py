@@ -175,8 +175,11 @@ def _spoken(text: str, language: Language, cited: list[_Source]) -> Language:
 
 
 def _literal(subject: _Subject, sources: list[_Source], thresholds: Thresholds) -> _Verdict:
+    foreign = [_foreign(subject, source) for source in sources]
     verdict = _best(
-        _literal_in(subject, source, unit, thresholds) for source in sources for unit in source.units
+        _literal_in(subject, source, unit, said, thresholds)
+        for source, said in zip(sources, foreign, strict=True)
+        for unit in source.units
     )
     if verdict.supported:
         return verdict
@@ -196,19 +199,20 @@ def _best(verdicts: Iterable[_Verdict]) -> _Verdict:
     return best
 
 
-def _literal_in(subject: _Subject, source: _Source, unit: Unit, thresholds: Thresholds) -> _Verdict:
+def _literal_in(
+    subject: _Subject, source: _Source, unit: Unit, foreign: list[str], thresholds: Thresholds
+) -> _Verdict:
     terms = [term for term in subject.terms if not term.isdigit()]
     share = _share(terms, unit, source) if terms else float(subject.facts.any_exact)
-    reasons = [
-        *_missing(subject, unit, source),
-        *_other_subject(subject, unit, source),
-        *_foreign(subject, source),
-    ]
+    reasons = [*_missing(subject, unit, source), *foreign]
+    if not reasons:
+        reasons.extend(_other_subject(subject, unit, source))
     if share < _least(subject, unit, thresholds):
         reasons.append("low_overlap")
     if unit.is_carried and coverage(terms, unit.own_terms | source.context_terms) < thresholds.own:
         reasons.append("low_overlap")
-    reasons.extend(_polarity(subject, unit))
+    if not reasons:
+        reasons.extend(_polarity(subject, unit))
     closeness = share - 0.15 * len(reasons) - (0.05 if unit.is_carried else 0.0)
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), closeness)
 
@@ -393,7 +397,8 @@ async def _semantic(
     if subject.language not in _POLARITY_LANGUAGES or not measured:
         return _Verdict(False, ("language_unmeasured",), 0.0)
     pairs = [(unit, source) for source in measured for unit in source.units]
-    verdicts = [_comparable(subject, unit, source, thresholds) for unit, source in pairs]
+    foreign = {id(source): _foreign(subject, source) for source in measured}
+    verdicts = [_comparable(subject, unit, source, foreign[id(source)], thresholds) for unit, source in pairs]
     ranked = sorted(zip(verdicts, pairs, strict=True), key=lambda item: -item[0].closeness)
     candidates = [pair for verdict, pair in ranked if verdict.supported]
     if not candidates:
@@ -401,10 +406,12 @@ async def _semantic(
     return await _nearest(subject, candidates[:_MAX_CANDIDATES], embedder, thresholds)
 
 
-def _comparable(subject: _Subject, unit: Unit, source: _Source, thresholds: Thresholds) -> _Verdict:
+def _comparable(
+    subject: _Subject, unit: Unit, source: _Source, foreign: list[str], thresholds: Thresholds
+) -> _Verdict:
     mine = concepts(subject.text)
     share = similarity(mine, concepts(f"{source.context} {unit.before} {unit.text}"))
-    reasons = [*_missing(subject, unit, source), *_foreign(subject, source)]
+    reasons = [*_missing(subject, unit, source), *foreign]
     if mine and share < thresholds.concepts:
         reasons.append("low_overlap")
     return _Verdict(not reasons, tuple(dict.fromkeys(reasons)), share - 0.15 * len(reasons))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from countersign.corpus.terms import fold
 
@@ -27,6 +28,7 @@ def latin(word: str) -> str:
     return "".join(_LETTERS.get(char, char) for char in fold(word)).replace(".", "")
 
 
+@lru_cache(maxsize=65_536)
 def skeleton(word: str) -> str:
     """Consonants only, look-alike sounds merged (`Қазақстан`, `Казахстан` and `Kazakhstan` agree), doubles single."""
     text = latin(word)
