@@ -103,6 +103,8 @@ class Numbers:
             if not (final or decided(view, at)):
                 break
             replacement, end = self._at(view, at)
+            if replacement is not None:
+                view = f"{view[: end - 1]} {view[end:]}"  # a number may begin right after a redacted one
             out.append(text[at:end] if replacement is None else replacement)
             at = end
         else:

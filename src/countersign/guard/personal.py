@@ -332,6 +332,7 @@ def _numbers(text: str) -> Iterator[PersonalData]:
         if hit and hit.confidence >= MIN_CONFIDENCE:
             yield hit
             at = hit.end
+            view = f"{view[: at - 1]} {view[at:]}"  # a number may begin right after a found one
         else:
             at = skip_number(view, at)
 
