@@ -5,11 +5,12 @@ Runs in the caller's process, so it does only bounded reads: no decompression bu
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO, Literal
 
 from countersign.corpus.parsers.decoding import utf16_order
@@ -78,9 +79,9 @@ class Preflight:
     findings: tuple[Finding, ...] = ()
 
 
-def inspect(path: Path, filename: str, mime: str, limits: ParseLimits) -> Preflight:
-    """Judge a file before parsing. Blocking, bounded work. Raises OSError when it cannot be opened."""
-    with path.open("rb") as file:
+def inspect(source: int, filename: str, mime: str, limits: ParseLimits) -> Preflight:
+    """Judge an open file before parsing. Blocking, bounded work. Raises OSError when it cannot be read."""
+    with os.fdopen(os.dup(source), "rb") as file:
         size = file.seek(0, 2)
         if size == 0:
             return Preflight("unknown", mime, 0, ParseStatus.EMPTY, "no_bytes")

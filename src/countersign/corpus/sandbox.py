@@ -113,6 +113,7 @@ class Sandbox:
         self._ready: asyncio.Future[None] | None = None
         self._running: dict[int, _Running] = {}
         self._next_id = 0
+        self._closed = False
 
     @property
     def zygote_pid(self) -> int | None:
@@ -124,6 +125,7 @@ class Sandbox:
         async with self._starting:
             if self._control is not None and self.zygote_pid is not None:
                 return
+            self._closed = False
             self._drop_zygote()
             await asyncio.to_thread(self._temp.mkdir, 0o711, parents=True, exist_ok=True)
             loop = asyncio.get_running_loop()
@@ -166,7 +168,7 @@ class Sandbox:
 
     async def close(self) -> None:
         """Kill what runs and let the zygote go."""
-        process = self._process
+        process, self._closed = self._process, True
         self._drop_zygote()
         if process is not None:
             await asyncio.to_thread(process.wait)
@@ -177,7 +179,7 @@ class Sandbox:
             outcome = Outcome("lost")
             for _ in range(2):
                 outcome = await self._attempt(job, source)
-                if outcome.end != "lost":
+                if outcome.end != "lost" or self._closed:
                     break
             return outcome
 

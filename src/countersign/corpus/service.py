@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,19 +83,12 @@ class SandboxedParser:
 
     async def parse(self, path: Path, filename: str, mime: str) -> ParsedDocument:
         """Elements, findings and a named status, whatever the file holds. Raises `SourceError` when it cannot be opened."""
+        source = await asyncio.to_thread(_opened, path)
         try:
-            first = await asyncio.to_thread(preflight.inspect, path, filename, mime, self._limits)
+            first = await asyncio.to_thread(preflight.inspect, source, filename, mime, self._limits)
             if first.status is not None:
                 return ParsedDocument(first.status, first.reason, first.mime, findings=first.findings)
-            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise SourceError(
-                f"the file could not be read ({error.strerror})",
-                code="file_unreadable",
-                hint="check that it still exists and that the service's user may read it",
-            ) from error
-        work = _Work(source, first, filename, _charset(mime))
-        try:
+            work = _Work(source, first, filename, _charset(mime))
             await self._read(work)
         finally:
             os.close(source)
@@ -105,11 +100,11 @@ class SandboxedParser:
             raise NotFound(
                 "no such page", hint=f"pages count from 1, widths from 16 to {MAX_RENDER_WIDTH_PX} pixels"
             )
-        first = await asyncio.to_thread(preflight.inspect, path, path.name, "", self._limits)
-        if first.kind not in ("pdf", "image") or first.status is not None:
-            raise NotFound("this file has no pages", hint="only PDF and pictures are drawn")
-        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        source = await asyncio.to_thread(_opened, path)
         try:
+            first = await asyncio.to_thread(preflight.inspect, source, path.name, "", self._limits)
+            if first.kind not in ("pdf", "image") or first.status is not None:
+                raise NotFound("this file has no pages", hint="only PDF and pictures are drawn")
             outcome = await self._render(source, first.kind, {"page": page, "width_px": width_px})
         finally:
             os.close(source)
@@ -150,10 +145,8 @@ class SandboxedParser:
         if outcome.status == "corrupt" and kind in _SECOND_ENGINE and outcome.reason != "document_type":
             second = await self._run(self._job(f"{_ROOM}.office:parse", kind=kind), work)
             outcome = second if second.end == "finished" else outcome
-        if outcome.end == "finished":
-            await asyncio.to_thread(wire.read, outcome.records(), work.reading)
-        else:
-            await asyncio.to_thread(wire.read, outcome.records(), work.reading)
+        await asyncio.to_thread(_take, outcome, work.reading)
+        if outcome.end != "finished":
             self._fail(work, outcome, partial_ok=outcome.end not in ("refused", "lost"))
 
     def _fail(self, work: _Work, outcome: Outcome, *, partial_ok: bool) -> None:
@@ -182,7 +175,7 @@ class SandboxedParser:
         while True:
             outcome = await self._run(self._job(f"{_ROOM}.pdf:parse", first=first, last=last), work)
             seen_before = len(work.reading.pages_seen)
-            await asyncio.to_thread(wire.read, outcome.records(), work.reading)
+            await asyncio.to_thread(_take, outcome, work.reading)
             total = work.reading.pages
             if outcome.end != "finished":
                 if total is None or outcome.end in ("refused", "overflow"):
@@ -210,7 +203,7 @@ class SandboxedParser:
 
     async def _read_image(self, work: _Work) -> None:
         outcome = await self._run(self._job(f"{_ROOM}.images:count"), work)
-        await asyncio.to_thread(wire.read, outcome.records(), work.reading)
+        await asyncio.to_thread(_take, outcome, work.reading)
         if outcome.end != "finished" or not work.reading.pages:
             self._fail(work, outcome, partial_ok=False)
             return
@@ -368,9 +361,34 @@ def _charset(mime: str) -> str:
     return ""
 
 
+def _opened(path: Path) -> int:
+    """An open handle on a regular file: what is looked at and what is parsed are one and the same."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        os.close(handle)
+        problem = "not a regular file"
+    except OSError as error:
+        problem = str(error.strerror)
+    raise SourceError(
+        f"the file could not be read ({problem})",
+        code="file_unreadable",
+        hint="check that it still exists and that the service's user may read it",
+    )
+
+
+def _take(outcome: Outcome, reading: wire.Reading) -> None:
+    wire.read(outcome.records(), reading)
+
+
 def _in_memory(data: bytes) -> int:
-    """An open handle on `data` in memory, at its start."""
-    handle = os.memfd_create("picture", os.MFD_CLOEXEC)
+    """An open handle on `data`, at its start."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("picture", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            handle = os.dup(file.fileno())
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]

@@ -51,6 +51,8 @@ def _dpi(image: Any) -> int:
 def render(source: int, params: Mapping[str, Any], output: Output) -> None:
     """Raw PNG of frame `page`: grey for recognition, or `width_px` wide for people."""
     image = _open(source)
+    from PIL import ImageOps
+
     page = int(params["page"])
     if page > 1:
         try:
@@ -61,6 +63,7 @@ def render(source: int, params: Mapping[str, Any], output: Output) -> None:
         raise Refusal("refused_limit", "image_pixels")
     dpi = _dpi(image)
     wanted = "L" if params.get("grey") else "RGB"
+    image = ImageOps.exif_transpose(image) if "exif" in image.info else image
     if image.mode in ("RGBA", "LA", "P", "PA"):
         image = _on_white(image)
     picture = image.convert(wanted)
