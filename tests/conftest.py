@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
 import pytest
+
+from tests import workspaces
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -27,3 +33,10 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def database_switch(request: pytest.FixtureRequest) -> None:
+    """`COUNTERSIGN_TEST_DATABASE=postgres` runs every workspace of the tests on a real Postgres."""
+    if os.environ.get("COUNTERSIGN_TEST_DATABASE") == "postgres" and not workspaces.POSTGRES:
+        workspaces.POSTGRES.append(request.getfixturevalue("postgres_server"))

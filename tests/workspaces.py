@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import create_engine, make_url, text
 
 from countersign.access.principal import Principal
 from countersign.app.founding import found
@@ -24,6 +27,9 @@ from countersign.domain.workspace import (
     SourceSettings,
     Workspace,
 )
+
+POSTGRES: list[str] = []
+"""URL of a running server when the switch `COUNTERSIGN_TEST_DATABASE=postgres` is on; see tests/conftest.py."""
 
 EXTRACTIVE = ModelSettings(name="extractive", dialect="extractive", price=Price(unmetered=True))
 
@@ -63,13 +69,26 @@ def write_files(folder: Path, files: Mapping[str, str | bytes], rows: Sequence[M
     (folder / "manifest.jsonl").write_text(lines, encoding="utf-8")
 
 
+def database_url(state: Path) -> str:
+    """SQLite in the state folder, or a fresh database on the session's Postgres; the same for the same folder."""
+    if not POSTGRES:
+        return f"sqlite:///{state / 'countersign.db'}"
+    name = f"ws_{sha256(str(state).encode()).hexdigest()[:24]}"
+    engine = create_engine(POSTGRES[0], isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        if not connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :n"), {"n": name}).first():
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(POSTGRES[0]).set(database=name).render_as_string(hide_password=False)
+
+
 def workspace(root: Path, **changes: Any) -> Workspace:
     """A workspace with one folder of files, one push source, one assistant, lexical search only."""
     state = root / "state"
     plain = Workspace(
         name="tolkyn",
         root=root,
-        database=f"sqlite:///{state / 'countersign.db'}",
+        database=database_url(state),
         storage=str(state),
         state=state,
         tenants=("bank",),

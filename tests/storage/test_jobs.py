@@ -1,0 +1,33 @@
+"""The queue on SQLite and on Postgres, against the suite that any queue must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from countersign.domain.jobs import Jobs
+from countersign.storage.database import Database
+from countersign.storage.jobs import SqlJobs
+from countersign.testing.jobs_suite import JobsSuite, MovableClock
+
+
+@dataclass
+class UnderTest:
+    jobs: Jobs
+    clock: MovableClock
+
+
+class TestSqlJobs(JobsSuite):
+    @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+    def under_test(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UnderTest]:
+        url = f"sqlite:///{tmp_path / 'jobs.db'}"
+        if request.param == "postgres":
+            url = request.getfixturevalue("postgres_url")
+        database = Database(url)
+        database.create_tables()
+        clock = MovableClock()
+        yield UnderTest(SqlJobs(database, clock), clock)
+        database.close()
