@@ -224,3 +224,9 @@ def test_a_small_piece_costs_little() -> None:
     began = time.process_time()
     pieces = [stream.feed(text[at : at + 4]) for at in range(0, len(text), 4)]
     assert (time.process_time() - began) / len(pieces) < 0.001  # ten times the target: machines differ
+
+
+def test_a_secret_inside_nested_tags_leaves_no_open_tag() -> None:
+    out = filter_whole(f"x <a href=(<img src={CANARY}<b>", RULES)
+    assert out.blocked_reason == "canary_leaked"
+    assert "<img" not in out.text

@@ -136,9 +136,8 @@ class Tags(Rewriter):
             return link.group(1), at + close + 1
         if self._TAG.fullmatch(inside):
             if self._strings.occurs_in(inside):
-                return inside[
-                    1:
-                ], at + close + 1  # not removed, so that the next stage sees the secret and stops
+                # Not removed, so that the next stage sees the secret and stops; but no tag any more.
+                return inside[1:].replace("<", "< "), at + close + 1
             self.notice("html_removed", inside)
             return "", at + close + 1
         self.notice("html_defused", "")
