@@ -10,7 +10,9 @@ from datetime import datetime
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from countersign.access.decide import Action, Denial, may
 from countersign.access.principal import Principal
+from countersign.app.ledger import sees_record
 from countersign.domain.answers import Answer, HistoryTurn, Question, Task
 from countersign.domain.clock import from_iso
 from countersign.domain.errors import CountersignError, NotFound, UsageError
@@ -38,6 +40,10 @@ async def ask_page(
     after: str = "",
 ) -> Response:
     house = web.house
+    if isinstance(may(visitor.me, Action.ASK), Denial):
+        return redirect("/record" if sees_record(visitor.me) else "/documents")
+    recent = await house.desk.my_answers(visitor.me, _RECENT)
+    used = recent[0]["assistant"] if recent else ""
     chosen = await house.library.get(visitor.me, document) if document else None
     earlier = await house.desk.answer(visitor.me, after) if after else None
     return web.page(
@@ -45,11 +51,11 @@ async def ask_page(
         "ask.html",
         visitor,
         assistants=house.asking.assistants(visitor.me),
-        chosen_assistant=assistant or (earlier.answer.assistant if earlier else ""),
+        chosen_assistant=assistant or (earlier.answer.assistant if earlier else used),
         question=question[:8000],
         document=chosen,
         earlier=earlier,
-        recent=await house.desk.my_answers(visitor.me, _RECENT),
+        recent=recent,
     )
 
 

@@ -62,12 +62,8 @@ def show_span(span: timedelta, language: str, *, direction: bool = False) -> str
 
 
 def show_amount(amount: float, currency: str, language: str) -> str:
-    """Small amounts keep the digits that tell them from nothing."""
-    from babel.numbers import format_currency, format_decimal
-
-    if amount and abs(amount) < 0.01:
-        return f"{format_decimal(amount, '0.######', locale=language)} {currency}"
-    return format_currency(amount, currency, locale=language)
+    """Small amounts keep the digits that tell them from nothing; the code says the currency everywhere alike."""
+    return f"{show_number(amount, language, 2 if abs(amount) >= 0.01 or not amount else 6)} {currency}"
 
 
 def show_number(number: float, language: str, decimals: int = 0) -> str:

@@ -21,6 +21,7 @@ from countersign.web.visitor import Visitor, read_signed_form
 router = pages()
 
 _PAGE_OF_EVENTS = 100
+_BRIEF_CHARS = 48
 _ALREADY_SHOWN = frozenset({"duration_ms"})
 
 
@@ -33,6 +34,11 @@ class Entry:
     start: float
     width: float
     facts: tuple[tuple[str, str], ...]
+
+    @property
+    def brief(self) -> tuple[tuple[str, str], ...]:
+        """The facts that fit on a line."""
+        return tuple((name, text) for name, text in self.facts if len(text) <= _BRIEF_CHARS)
 
 
 @router.get("/record")

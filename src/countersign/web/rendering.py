@@ -31,6 +31,7 @@ from countersign.domain.errors import (
 )
 from countersign.record.views import CostLine
 from countersign.web import i18n
+from countersign.web.i18n import N_
 from countersign.web.visitor import Visitor, language_cookie
 from countersign.web.wording import PROBLEM, word
 
@@ -179,16 +180,16 @@ def _cost(language: str, translate: Any, cost: Cost | None) -> str:
     if cost is None:
         return "—"
     if cost.unmetered:
-        return translate("not metered")
+        return translate(N_("not metered"))
     if cost.amount is None:
-        return translate("price unknown")
+        return translate(N_("price unknown"))
     return i18n.show_amount(cost.amount, cost.currency, language)
 
 
 def _spent(language: str, translate: Any, line: CostLine) -> str:
     unmetered = line.unmetered_calls and not line.amount
     return (
-        translate("not metered")
+        translate(N_("not metered"))
         if unmetered
         else i18n.show_amount(line.amount, line.currency or "USD", language)
     )

@@ -5,12 +5,14 @@
 const language = document.documentElement.lang;
 
 function showOwnTimes() {
-  const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const place = navigator.languages.find((known) => known.startsWith(language)) ?? language;
+  const full = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short" });
+  const exact = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of document.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.valueOf())) continue;
     time.title = time.textContent;
-    time.textContent = full.format(moment);
+    time.textContent = (time.closest(".exact") ? exact : full).format(moment);
   }
 }
 
@@ -75,5 +77,6 @@ document.addEventListener("keydown", (event) => {
 });
 if (location.hash.startsWith("#source-")) openSource(location.hash.slice("#source-".length));
 
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 const waiting = document.querySelector("[data-wait]");
 if (waiting) waitForReviewer(waiting.dataset.wait);
