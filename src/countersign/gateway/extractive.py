@@ -26,7 +26,7 @@ class ExtractiveSettings:
     question. `near`: share of the best score that a further one must reach."""
 
     least_score: float = 0.5
-    least_across: float = 0.6
+    least_across: float = 0.62
     near: float = 0.85
     max_sentences: int = 3
     summary_sentences: int = 7
