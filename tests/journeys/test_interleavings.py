@@ -42,7 +42,9 @@ class Model:
 async def put(house: House, operator: Principal, model: Model, number: int, code: int) -> None:
     text = f"# Branch {number}\n\nThe opening code of branch number {number} is {code}{number}."
     rights = model.rights.setdefault(number, {"red"})
-    said = Submission(filename="note.md", mime="text/markdown", any_of=tuple(f"group:{g}" for g in sorted(rights)))
+    said = Submission(
+        filename="note.md", mime="text/markdown", any_of=tuple(f"group:{g}" for g in sorted(rights))
+    )
     await house.library.put(operator, "push", f"branch-{number}", text.encode(), said)
     await house.worker.drain()
     model.code[number] = code
@@ -90,7 +92,9 @@ async def check(house: House, model: Model, number: int) -> None:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(STEP, min_size=6, max_size=14))
-def test_no_answer_rests_on_what_is_not_permitted_at_that_moment(steps: list[tuple[str, object, object]]) -> None:
+def test_no_answer_rests_on_what_is_not_permitted_at_that_moment(
+    steps: list[tuple[str, object, object]],
+) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)

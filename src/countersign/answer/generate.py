@@ -59,10 +59,15 @@ async def generate_text(line: Line, turn: Turn) -> Turn:
         chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
     )
     turn = _note_call(line, turn, served, started, len(draft))
-    if done.finish_reason == "abstained" or not draft or ABSTAIN in draft:
+    if done.finish_reason == "abstained" or _abstains(draft):
         return replace(turn, served=served).refused(RefusalReason.NO_EVIDENCE)
     warnings = ("cut_at_length",) if done.finish_reason == "length" else ()
     return replace(turn, served=served, draft=draft, warnings=(*turn.warnings, *warnings))
+
+
+def _abstains(draft: str) -> bool:
+    """Nothing, or the agreed word alone; a text that merely contains the word is judged like any other."""
+    return len(draft.replace(ABSTAIN, "").strip(" .[]0123456789")) == 0
 
 
 def _request(turn: Turn) -> ModelRequest:

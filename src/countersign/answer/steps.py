@@ -18,12 +18,12 @@ from countersign.answer.line import Line
 from countersign.answer.turn import Turn
 from countersign.answer.verify import verify
 from countersign.domain.answers import Question, RefusalReason
-from countersign.domain.documents import Passage
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.events import EventKind
 from countersign.guard.findings import GuardFinding
 from countersign.guard.passages import fence, fence_question, new_datamark, new_marker
 from countersign.guard.prompt import new_canary
+from countersign.retrieval.retrieve import Retrieved
 
 _DOCUMENT_PASSAGES = 40
 """How many passages of one document a summary may rest on."""
@@ -81,17 +81,8 @@ async def guard_question(line: Line, turn: Turn) -> Turn:
 
 async def retrieve(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
-    whole = turn.question.task == "summarise"
-    found = await line.retriever.retrieve(
-        turn.principal,
-        turn.asked,
-        sources=turn.assistant.sources,
-        as_of=turn.as_of,
-        document_ids=turn.question.document_ids,
-        history=turn.history,
-        limit=_DOCUMENT_PASSAGES if whole else turn.assistant.passages,
-    )
-    passages = _in_document_order(found.passages) if whole else found.passages
+    found = await _found(line, turn)
+    passages = found.passages
     facts = {
         "passages": [p.passage_id for p in passages],
         "documents": sorted({p.document_id for p in passages}),
@@ -111,6 +102,28 @@ async def retrieve(line: Line, turn: Turn) -> Turn:
         retrieval_features=dict(found.features),
         data_as_of=min(confirmed, default=None),
         warnings=(*turn.warnings, *warnings),
+    )
+
+
+async def _found(line: Line, turn: Turn) -> Retrieved:
+    """A summary rests on one whole document, everything else on what the question finds."""
+    assistant, question = turn.assistant, turn.question
+    if question.task == "summarise":
+        return await line.retriever.document(
+            turn.principal,
+            question.document_ids[0],
+            sources=assistant.sources,
+            as_of=turn.as_of,
+            limit=_DOCUMENT_PASSAGES,
+        )
+    return await line.retriever.retrieve(
+        turn.principal,
+        turn.asked,
+        sources=assistant.sources,
+        as_of=turn.as_of,
+        document_ids=question.document_ids,
+        history=turn.history,
+        limit=assistant.passages,
     )
 
 
@@ -235,10 +248,6 @@ async def judge(line: Line, turn: Turn) -> Turn:
 def sees_personal(turn: Turn) -> bool:
     """Personal data is shown to the groups that the assistant names; to nobody when it names none."""
     return bool(turn.principal.groups & set(turn.assistant.personal_visible_to))
-
-
-def _in_document_order(passages: Sequence[Passage]) -> tuple[Passage, ...]:
-    return tuple(sorted(passages, key=lambda p: (p.document_id, p.ordinal)))
 
 
 def _codes(findings: Sequence[GuardFinding]) -> dict[str, int]:

@@ -32,7 +32,7 @@ class RetrievalSettings:
     """Asked of each leg."""
     weights: FusionWeights = field(default_factory=FusionWeights)
     query_means: Mapping[Language, Vector] = field(default_factory=dict[Language, Vector])
-    """Mean question vector by language, frozen with the index version; only from `MIN_FOR_MEANS` questions on."""
+    """Mean question vector by language, frozen with the index version; see `question_means`."""
     history_turns: int = 2
     """Earlier questions of the same person that are searched together with the last one."""
     history_weight: float = 0.5
@@ -41,10 +41,6 @@ class RetrievalSettings:
     neighbour_max_chars: int = 2_000
     max_tail_rows: int = 5_000
     """A reader further behind its owner than this says so instead of answering slowly."""
-
-
-MIN_FOR_MEANS = 200
-"""Passages and questions of a language before vectors are centred with a question mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +101,25 @@ class Retriever:
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
         return Retrieved(tuple(found), seq, as_of, language, vectors is None, reason, dropped, features)
+
+    async def document(
+        self,
+        principal: Principal,
+        document_id: str,
+        *,
+        sources: Sequence[str],
+        as_of: datetime,
+        limit: int = 40,
+    ) -> Retrieved:
+        """One whole document in its own order, straight from the database: nothing is searched."""
+        scope = await self._store.scope(
+            principal.tenant, principal.terms, frozenset(sources), as_of, frozenset({document_id})
+        )
+        passages = await self._store.document(scope, limit)
+        features = {"found": float(len(passages)), "top_score": 1.0} if passages else {"found": 0.0}
+        language = passages[0].language if passages else "und"
+        seq = await self._store.last_seq()
+        return Retrieved(tuple(passages), seq, as_of, language, False, "", 0, features)
 
     async def warm_up(self, tenant: str) -> None:
         """Open and bring up to date before the first question."""

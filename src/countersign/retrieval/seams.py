@@ -160,6 +160,10 @@ class PassageStore(Protocol):
         """Re-check: those of `passage_ids` that `scope` admits at this moment; absent means denied."""
         ...
 
-    async def neighbours(self, passage: Passage, scope: Scope, reach: int) -> list[Passage]:
+    async def document(self, scope: Scope, limit: int) -> list[Passage]:
+        """The permitted passages of the scope's documents, in the documents' own order."""
+        ...
+
+    async def neighbours(self, near: Passage, scope: Scope, reach: int) -> list[Passage]:
         """Permitted passages of the same document version up to `reach` places before and after, in order."""
         ...

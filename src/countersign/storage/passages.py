@@ -56,6 +56,9 @@ class SqlPassageStore:
     async def neighbours(self, near: Passage, scope: Scope, reach: int) -> list[Passage]:
         return await self._database.read(neighbouring_passages, near, scope, reach)
 
+    async def document(self, scope: Scope, limit: int) -> list[Passage]:
+        return await self._database.read(document_passages, scope, limit)
+
 
 def satisfied_rights(connection: Connection, tenant: str, terms: frozenset[str]) -> frozenset[int]:
     if not terms:
@@ -184,6 +187,16 @@ def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, r
         passage.c.ordinal != near.ordinal,
         *_in_force(scope),
     ).order_by(passage.c.ordinal)
+    return [_passage(row) for row in connection.execute(statement) if row.rights_id in scope.rights_ids]
+
+
+def document_passages(connection: Connection, scope: Scope, limit: int) -> list[Passage]:
+    """The passages of the scope's documents in their order; a scope without documents gives none."""
+    if not scope.document_ids:
+        return []
+    statement = (
+        _SHOWN.where(*_in_force(scope)).order_by(passage.c.document_id, passage.c.ordinal).limit(limit)
+    )
     return [_passage(row) for row in connection.execute(statement) if row.rights_id in scope.rights_ids]
 
 
