@@ -33,3 +33,7 @@ def test_every_character_belongs_to_exactly_one_sentence(text: str) -> None:
     spans = split_sentences(text)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(start < end for start, end in spans)
+
+
+def test_leader_dots_cost_no_more_than_their_length() -> None:
+    assert split_sentences("Contents " + "." * 200_000 + "x") != ()

@@ -27,7 +27,7 @@ _TRAILING_TEXT = (
 )
 _TRAILING = frozenset(_TRAILING_TEXT.split())
 _MARKS = r"(?:\s*(?:\[\^?\d+(?:\s*[,;–-]\s*\d+)*\]|【\d+[^】\n]{0,40}】))*"
-_END = re.compile(r"(?:[.!?…。]+)[\"»”’'\)\]]*" + _MARKS + r"(?=\s|$)")
+_END = re.compile(r"(?<![.!?…。])[.!?…。]++[\"»”’'\)\]]*" + _MARKS + r"(?=\s|$)")
 _WORD_BEFORE = re.compile(r"[^\s(«\"“\[]+$")
 _LIST_ITEM = re.compile(
     r"\s*(?:[-–—•·*▪●]\s|\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s|[a-zа-яәіңғүұқөһ]\)\s)",
