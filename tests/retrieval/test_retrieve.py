@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Rights
@@ -223,3 +225,44 @@ async def test_a_mutation_is_never_split_between_pages(house: House) -> None:
     rows = await house.store.changes("main", 0, 10)
     last = [row for row in rows if row.seq == rows[-1].seq]
     assert len(last) == 30
+
+
+GROUPS = ("staff", "board", "quality")
+STEP = st.one_of(
+    st.tuples(st.just("put"), st.integers(0, 3), st.sampled_from(GROUPS)),
+    st.tuples(st.just("grant"), st.integers(0, 3), st.sampled_from(GROUPS)),
+    st.tuples(st.just("delete"), st.integers(0, 3), st.just("")),
+    st.tuples(st.just("ask"), st.just(0), st.sampled_from(GROUPS)),
+)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, min_size=4, max_size=14))
+async def test_no_interleaving_answers_from_what_is_not_permitted(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, str]]
+) -> None:
+    """Owner and reader both give exactly what the rights say at the moment of each question."""
+    house = House(tmp_path_factory.mktemp("house"))
+    reader = house.reader()
+    truth: dict[str, tuple[str, str]] = {}
+    gone: set[str] = set()
+    try:
+        for number, (action, key_number, who) in enumerate([*steps, *(("ask", 0, g) for g in GROUPS)]):
+            key = f"k{key_number}"
+            if action == "put" and key not in gone:
+                text = f"Tariff note {number} about roaming."
+                house.library.put(key, [text], group(who))
+                truth[key] = (text, who)
+            elif action == "grant" and key in truth:
+                house.library.grant(f"doc-main-{key}", group(who))
+                truth[key] = (truth[key][0], who)
+            elif action == "delete" and key in truth:
+                house.library.delete(f"doc-main-{key}")
+                gone.add(key)
+                del truth[key]
+            elif action == "ask":
+                allowed = {text for text, readers in truth.values() if readers == who}
+                for retriever in (house.retriever, reader):
+                    assert set(texts(await ask(retriever, person(who), "roaming tariff note"))) == allowed
+    finally:
+        house.close()

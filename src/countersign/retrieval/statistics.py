@@ -18,8 +18,15 @@ from countersign.domain.documents import Language
 SAMPLE = 2048
 """Passages of a language that its statistics are estimated from."""
 
-_PRIOR = 40.0
-"""A language with few passages leans on all passages, as if it had this many more that look like all."""
+MIN_FOR_MEANS = 200
+"""Passages, and questions, of a language before a mean of its questions may be taken away: below, it is noise."""
+
+_MEAN_PRIOR = 4.0
+"""A language with very few passages leans on all passages, as if it had this many more at the mean of all. Small,
+because the means are what differs between languages."""
+
+_SPREAD_PRIOR = 40.0
+"""The same for the spread around the mean, which languages have in common."""
 
 _MIN_STD = 1e-4
 
@@ -50,17 +57,37 @@ def estimate(samples: Mapping[Language, Floats], counts: Mapping[Language, int])
     languages = tuple(sorted(language for language, sample in samples.items() if len(sample)))
     if not languages:
         return None
-    pooled = np.concatenate([samples[language] for language in languages]).astype(np.float64)
-    prior_mean, prior_second = pooled.mean(axis=0), pooled.T @ pooled / len(pooled)
+    total = sum(len(samples[language]) for language in languages)
+    own = {language: samples[language].mean(axis=0, dtype=np.float64) for language in languages}
+    everyone = sum((len(samples[language]) * own[language] for language in languages), np.zeros(1)) / total
+    spreads = {language: _spread_around(samples[language], own[language]) for language in languages}
+    common = sum(((len(samples[n]) / total) * spreads[n] for n in languages), np.zeros(1))
     means: list[Floats] = []
     covariances: list[Floats] = []
     for language in languages:
-        sample = samples[language].astype(np.float64)
-        share = len(sample) / (len(sample) + _PRIOR)
-        mean = share * sample.mean(axis=0) + (1 - share) * prior_mean
-        second = share * (sample.T @ sample) / len(sample) + (1 - share) * prior_second
-        means.append(mean.astype(np.float32))
-        covariances.append((second - np.outer(mean, mean)).astype(np.float32))
+        count = len(samples[language])
+        near, wide = count / (count + _MEAN_PRIOR), count / (count + _SPREAD_PRIOR)
+        means.append((near * own[language] + (1 - near) * everyone).astype(np.float32))
+        covariances.append((wide * spreads[language] + (1 - wide) * common).astype(np.float32))
     return LanguageStatistics(
         languages, tuple(counts[language] for language in languages), np.stack(means), np.stack(covariances)
     )
+
+
+def _spread_around(sample: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = sample.astype(np.float64) - mean
+    return centred.T @ centred / len(sample)
+
+
+def question_means(
+    questions: Mapping[Language, Floats], passages: Mapping[Language, int]
+) -> dict[Language, Floats]:
+    """The mean question vector of every language that has enough of both; frozen with an index version by the caller.
+
+    `questions` are vectors of real traffic, shape (n, dimension); `passages` counts passages by language.
+    """
+    return {
+        language: vectors.mean(axis=0).astype(np.float32)
+        for language, vectors in questions.items()
+        if len(vectors) >= MIN_FOR_MEANS and passages.get(language, 0) >= MIN_FOR_MEANS
+    }
