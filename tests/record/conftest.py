@@ -10,6 +10,9 @@ import pytest
 
 from countersign.domain.events import Event, EventKind
 from countersign.storage.database import Database
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 

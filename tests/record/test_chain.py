@@ -59,6 +59,32 @@ async def test_many_writers_at_once_make_one_unbroken_chain(database: Database) 
     assert found.events == 200
 
 
+@pytest.mark.parametrize("where", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_two_processes_write_one_chain_and_lose_nothing(
+    database: Database, where: str, request: pytest.FixtureRequest
+) -> None:
+    """Their batches lock the tenants' heads in opposite orders: whoever loses a deadlock is run again."""
+    url = request.getfixturevalue("postgres_url") if where == "postgres" else database.url
+    writers = [Database(url), Database(url)]
+    if where == "postgres":
+        writers[0].create_tables()
+    stores = [EventStore(writer) for writer in writers]
+    tenants = ("bank", "telecom")
+    await asyncio.gather(
+        *(
+            store.append([step(n, tenant=tenants[(n + k) % 2])])
+            for n in range(30)
+            for k, store in enumerate(stores)
+        )
+    )
+    for tenant in tenants:
+        found = await writers[0].read(check, tenant)
+        assert found.ok
+        assert found.events == 30
+    for writer in writers:
+        writer.close()
+
+
 async def test_an_event_and_its_fact_commit_together_or_not_at_all(database: Database) -> None:
     def both(connection: Connection, fail: bool) -> None:
         connection.execute(setting.insert().values(name="x", value="1"))

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from countersign.domain.errors import StorageError
@@ -27,6 +27,8 @@ T = TypeVar("T")
 _MAX_BATCH = 64
 _MAX_WAITING = 4096
 _READERS = 4
+_DEADLOCK_ATTEMPTS = 5
+_WRITERS_TURN = 0x636F756E746572  # any number that other programs in the same Postgres are unlikely to lock
 
 
 @dataclass(slots=True)
@@ -116,7 +118,9 @@ class Database:
             if first is None:
                 return
             batch, more = self._drain(first)
-            self._commit(batch)
+            # Whoever stopped waiting is left out; from here on nobody can, so that every outcome has a taker.
+            if wanted := [work for work in batch if work.done.set_running_or_notify_cancel()]:
+                self._commit(wanted)
             if not more:
                 return
 
@@ -132,13 +136,17 @@ class Database:
             batch.append(work)
         return batch, True
 
-    def _commit(self, batch: list[_Work]) -> None:
+    def _commit(self, batch: list[_Work], attempts: int = _DEADLOCK_ATTEMPTS) -> None:
         outcomes: list[tuple[_Work, Any, BaseException | None]] = []
         try:
             with self._engine.connect() as connection, connection.begin():
+                self._take_turn(connection)
                 alone = len(batch) == 1
                 outcomes.extend((work, *_run_in_savepoint(connection, work, alone=alone)) for work in batch)
         except DBAPIError as error:
+            if attempts and _deadlocked(error):
+                self._one_by_one(batch, attempts - 1)
+                return
             # Nothing of this batch is in the database: say so to everyone who waits.
             for work in batch:
                 work.done.set_exception(_storage_error(error))
@@ -150,8 +158,24 @@ class Database:
         for work, value, error in outcomes:
             if error is None:
                 work.done.set_result(value)
+            elif attempts and _deadlocked(error):
+                self._one_by_one([work], attempts - 1)
             else:
-                work.done.set_exception(error)
+                work.done.set_exception(_outcome(error))
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Batches of several processes commit one after the other, as on SQLite.
+
+        They would lock the same few rows (mutation number, chain heads) in different orders, and Postgres takes a
+        second to notice each deadlock.
+        """
+        if not self.is_sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(_WRITERS_TURN)))
+
+    def _one_by_one(self, batch: list[_Work], attempts: int) -> None:
+        """Two processes' batches lock rows in different orders; one write alone holds few enough to get through."""
+        for work in batch:
+            self._commit([work], attempts)
 
 
 def _run_in_savepoint(
@@ -165,9 +189,18 @@ def _run_in_savepoint(
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        return None, _storage_error(error)
+        return None, error
     except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this write
         return None, error
+
+
+def _outcome(error: BaseException) -> BaseException:
+    return _storage_error(error) if isinstance(error, DBAPIError) else error
+
+
+def _deadlocked(error: BaseException) -> bool:
+    """Postgres gave up this transaction in favour of another; running it again is the remedy."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in ("40P01", "40001")
 
 
 def _storage_error(error: DBAPIError) -> BaseException:

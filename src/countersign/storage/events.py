@@ -1,8 +1,7 @@
 """The record in the database: chained inserts, and the views that read them back.
 
 `append_in` is a plain function for use inside somebody else's transaction, so that an event commits together with what
-it tells of. It holds the tenant's `chain_head` row until that transaction ends. On Postgres, where several processes
-write, take `next_seq` before it: two locks taken in one order cannot deadlock.
+it tells of. It holds the tenant's `chain_head` row until that transaction ends.
 """
 
 from __future__ import annotations
