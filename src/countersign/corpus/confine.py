@@ -26,6 +26,8 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
+MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME = 8, 1024, 2048, 1 << 21
+ST_RELATIME = 4096
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 SIGKILL = 9
@@ -127,6 +129,15 @@ def _enter_bare_root(folders: Sequence[Path]) -> Path:
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     base = "/tmp"  # noqa: S108 - only a mount point, covered by an empty tmpfs at once
     _mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={SCRATCH_BYTES},mode=0755")
+    try:
+        return _fill_root(base, folders)
+    except OSError:
+        with contextlib.suppress(OSError):  # uncover what was there
+            _call("umount2", base.encode(), MNT_DETACH)
+        raise
+
+
+def _fill_root(base: str, folders: Sequence[Path]) -> Path:
     devices = [Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom")]
     for path in [*folders, *devices]:
         _bind(path, Path(base + str(path)), writable=path in devices)
@@ -161,7 +172,9 @@ def _bind(source: Path, target: Path, *, writable: bool) -> None:
     _mount(str(source), str(target), None, MS_BIND | MS_REC)
     if not writable:
         # In a user namespace the flags that the mount already had must be kept, or the kernel refuses.
-        kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | 8)
+        found = os.statvfs(target).f_flag
+        kept = found & (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME)
+        kept |= MS_RELATIME if found & ST_RELATIME else 0
         _mount("none", str(target), None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
 
 

@@ -15,6 +15,8 @@ MAX_CHARS_PER_PAGE = 200_000
 MAX_OBJECTS_PER_PAGE = 20_000
 MAX_RULING_POINTS = 6_000
 TINY_PT = 2.5
+RECOGNITION_PX = 4_500
+"""Longest side of a picture for recognition: A4 at 380 dots per inch; posters get fewer dots."""
 _PATH, _IMAGE, _FORM = 2, 3, 5
 Matrix = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
@@ -59,7 +61,8 @@ def render(source: int, params: Mapping[str, Any], output: Output) -> None:
     page = document[number - 1]
     width, height = page.get_size()
     scale = float(params["dpi"]) / 72 if "dpi" in params else int(params["width_px"]) / max(1.0, width)
-    scale = min(scale, (40_000_000 / max(1.0, width * height)) ** 0.5, 10_000 / max(1.0, width, height))
+    most = RECOGNITION_PX if params.get("grey") else 10_000
+    scale = min(scale, (40_000_000 / max(1.0, width * height)) ** 0.5, most / max(1.0, width, height))
     bitmap = page.render(scale=scale, grayscale=bool(params.get("grey")), may_draw_forms=False)
     buffer = io.BytesIO()
     dpi = round(72 * scale)
@@ -275,7 +278,10 @@ def _append(segments: list[Segment], text: str, box: Box, bold: bool, hidden: st
             spaced = gap >= 0.15 * size and not last.text.endswith(" ")
             last.text += f" {text}" if spaced else text
             last.x0, last.x1 = min(last.x0, x0), max(last.x1, x1)
-            last.y0, last.y1 = min(last.y0, y0), max(last.y1, y1)
+            if new > 1.25 * old:  # a raised or lowered small piece does not make its line higher
+                last.y0, last.y1 = y0, y1
+            elif new > 0.8 * old:
+                last.y0, last.y1 = min(last.y0, y0), max(last.y1, y1)
             return
     segments.append(Segment(text, x0, y0, x1, y1, bold, hidden, order))
 
