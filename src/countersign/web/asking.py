@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from fastapi import Request
@@ -16,6 +16,7 @@ from countersign.app.ledger import sees_record
 from countersign.domain.answers import Answer, HistoryTurn, Question, Task
 from countersign.domain.clock import from_iso
 from countersign.domain.errors import CountersignError, NotFound, UsageError
+from countersign.domain.workspace import Assistant
 from countersign.web.rendering import HEADERS, Web, redirect
 from countersign.web.routing import SignedIn, TheWeb, pages
 from countersign.web.visitor import Form, read_signed_form
@@ -43,6 +44,7 @@ async def ask_page(
     if isinstance(may(visitor.me, Action.ASK), Denial):
         return redirect("/record" if sees_record(visitor.me) else "/documents")
     recent = await house.desk.my_answers(visitor.me, _RECENT)
+    assistants = house.asking.assistants(visitor.me)
     used = recent[0]["assistant"] if recent else ""
     chosen = await house.library.get(visitor.me, document) if document else None
     earlier = await house.desk.answer(visitor.me, after) if after else None
@@ -50,13 +52,20 @@ async def ask_page(
         request,
         "ask.html",
         visitor,
-        assistants=house.asking.assistants(visitor.me),
-        chosen_assistant=assistant or (earlier.answer.assistant if earlier else used),
+        assistants=assistants,
+        chosen_assistant=_first_known(
+            assistants, assistant, earlier.answer.assistant if earlier else "", used
+        ),
         question=question[:8000],
         document=chosen,
         earlier=earlier,
         recent=recent,
     )
+
+
+def _first_known(assistants: Sequence[Assistant], *wanted: str) -> str:
+    names = [assistant.name for assistant in assistants]
+    return next((name for name in wanted if name in names), names[0] if names else "")
 
 
 @router.post("/ask")
