@@ -1,0 +1,96 @@
+"""What Prometheus reads: counters fed by finished requests and answers, gauges read from the house at each scrape."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from countersign.app.asking import Asked
+from countersign.app.health import Figures
+from countersign.app.house import House
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class Metrics:
+    """One registry of our own, so that two servers in one process do not count for each other."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(namespace="countersign", registry=registry)
+        self._requests = Counter(
+            "countersign_requests", "HTTP requests", ["method", "route", "status"], registry=registry
+        )
+        self._request_s = Histogram(
+            "countersign_request_seconds",
+            "Whole HTTP requests",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._answers = Counter(
+            "countersign_answers", "Finished questions", ["assistant", "status"], registry=registry
+        )
+        self._step_s = Histogram(
+            "countersign_step_seconds", "Steps of the line", ["step"], buckets=_SECONDS, registry=registry
+        )
+        self._calls = Counter(
+            "countersign_model_calls", "Drafts asked of models", ["model", "outcome"], registry=registry
+        )
+        self._tokens = Counter("countersign_tokens", "Tokens", ["model", "direction"], registry=registry)
+        self._cost = Counter("countersign_cost", "Money spent", ["model", "currency"], registry=registry)
+        self._unpriced = Counter(
+            "countersign_unpriced_calls", "Calls whose price is unknown", ["model"], registry=registry
+        )
+        self._jobs = Gauge("countersign_jobs_pending", "Jobs queued or running", registry=registry)
+        self._documents = Gauge("countersign_documents", "Documents", ["status"], registry=registry)
+        self._lag = Gauge(
+            "countersign_index_lag_seq", "Mutations that an index has not seen", ["tenant"], registry=registry
+        )
+        self._breaker = Gauge(
+            "countersign_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry
+        )
+        self._ready = Gauge("countersign_ready", "1 when the house can answer", registry=registry)
+
+    def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_s.labels(route).observe(seconds)
+
+    def note_answer(self, asked: Asked) -> None:
+        answer = asked.answer
+        self._answers.labels(answer.assistant, answer.status.value).inc()
+        for step, seconds in asked.steps_s:
+            self._step_s.labels(step).observe(seconds)
+        failed, _, reason = answer.degraded_because.partition(": ")
+        if failed:
+            self._calls.labels(failed, reason).inc()
+        if not answer.model:
+            return
+        self._calls.labels(answer.model, "served").inc()
+        self._tokens.labels(answer.model, "input").inc(answer.usage.input_tokens)
+        self._tokens.labels(answer.model, "output").inc(answer.usage.output_tokens)
+        if answer.cost is None or (answer.cost.amount is None and not answer.cost.unmetered):
+            self._unpriced.labels(answer.model).inc()
+        elif answer.cost.amount:
+            self._cost.labels(answer.model, answer.cost.currency).inc(answer.cost.amount)
+
+    async def scrape(self, house: House) -> bytes:
+        """The exposition text. Raises `StorageError` when the database does not answer."""
+        figures = await house.health.figures()
+        self._ready.set(1 if (await house.health.ready()).ready else 0)
+        self._show(figures)
+        for ladder in house.asking.line.ladders.values():
+            for rung in ladder.rungs:
+                if rung.breaker is not None:
+                    view = rung.breaker.view
+                    self._breaker.labels(view.name).set(_BREAKER[view.state])
+        return generate_latest(self._registry)
+
+    def _show(self, figures: Figures) -> None:
+        self._jobs.set(figures.jobs_pending)
+        self._documents.clear()
+        for status, count in figures.documents.items():
+            self._documents.labels(status).set(count)
+        for tenant, lag in figures.index_lag.items():
+            self._lag.labels(tenant).set(lag)

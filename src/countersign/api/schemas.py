@@ -1,0 +1,254 @@
+"""What goes over the wire: request bodies with their limits, and answers as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+
+from countersign.answer.store import StoredAnswer
+from countersign.domain.answers import Answer, Citation, Claim, Confidence, ConflictNote, Cost, Usage
+from countersign.domain.clock import iso
+from countersign.domain.errors import UsageError
+
+T = TypeVar("T")
+
+MAX_QUESTION_CHARS = 8_000
+_MAX_MESSAGE_CHARS = 100_000
+
+Task = Literal["answer", "summarise", "reply"]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=_MAX_MESSAGE_CHARS)]
+"""Any text but NUL, which Postgres cannot keep; lone surrogates are no text and are refused by themselves."""
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
+Language = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,3})?$")]
+Limit = Annotated[int, Query(ge=1, le=200, description="how many items at most")]
+Cursor = Annotated[
+    str, Query(pattern=r"^[A-Za-z0-9_.-]{0,100}$", description="`next_cursor` of the page before")
+]
+Word = Annotated[str, Query(pattern=r"^[^\x00-\x1f\x7f]{0,200}$")]
+
+
+class Json(Response):
+    """Values as JSON; times must be texts already."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+class Strict(BaseModel):
+    """A body of ours: what it does not know it refuses, so that a typing error is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Turn(Strict):
+    role: Name
+    content: Text
+
+
+class Asking(Strict):
+    """What both dialects can say beside the question."""
+
+    task: Task = "answer"
+    document_ids: Annotated[list[Name], Field(max_length=100)] = []
+    as_of: datetime | None = None
+    language: Language = ""
+
+
+class AskBody(Asking):
+    assistant: Name
+    question: Annotated[Text, StringConstraints(max_length=MAX_QUESTION_CHARS)] = ""
+    history: Annotated[list[Turn], Field(max_length=200)] = []
+
+
+class FeedbackBody(Strict):
+    verdict: Name
+    text: Text = ""
+
+
+class DecisionBody(Strict):
+    decision: Name
+    text: Text = ""
+    reason: Text = ""
+
+
+class RightsBody(Strict):
+    any_of: Annotated[list[Name], Field(max_length=1000)] = []
+    all_of: Annotated[list[Name], Field(max_length=1000)] = []
+
+
+class MetaBody(Strict):
+    """What a push says of its document. Nothing said about rights means nobody."""
+
+    title: Annotated[Text, StringConstraints(max_length=1_000)] = ""
+    filename: Annotated[Name, StringConstraints(max_length=255)] = ""
+    mime: Name = ""
+    rights: RightsBody = RightsBody()
+    residency: Name = ""
+    classification: Name = ""
+    owner: Name = ""
+    modified: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    supersedes: Annotated[Name, StringConstraints(max_length=1_000)] = ""
+
+
+class DocumentBody(MetaBody):
+    """Either `text` or `content_base64`."""
+
+    text: str | None = None
+    content_base64: str | None = None
+
+
+class PatchBody(Strict):
+    title: Annotated[Text, StringConstraints(max_length=1_000)] = ""
+    residency: Name = ""
+    classification: Name = ""
+    owner: Name = ""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    rights: RightsBody = RightsBody()
+
+
+# -- out --------------------------------------------------------------------------------------------------------
+def zoned(moment: datetime | None) -> datetime | None:
+    """A time without a zone is read as UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def when(moment: datetime | None) -> str | None:
+    return iso(moment) if moment else None
+
+
+def page(
+    items: Sequence[T], limit: int, shown: Callable[[T], dict[str, Any]], key: Callable[[T], str]
+) -> Json:
+    """One page of `items`, of which the caller read one more than `limit` to know whether another follows."""
+    kept = items[:limit]
+    more = key(kept[-1]) if len(items) > limit else None
+    return Json({"items": [shown(item) for item in kept], "next_cursor": more})
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """An answer as its asker may read it now."""
+    return {
+        "answer_id": answer.answer_id,
+        "status": answer.status.value,
+        "text": answer.text,
+        "assistant": answer.assistant,
+        "task": answer.task,
+        "release": answer.release,
+        "confidence": confidence_json(answer.confidence),
+        "as_of": iso(answer.as_of),
+        "created": iso(answer.created),
+        "language": answer.language,
+        "citations": [citation_json(citation) for citation in answer.citations],
+        "claims": [claim_json(claim) for claim in answer.claims],
+        "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+        "warnings": list(answer.warnings),
+        "hold_reasons": list(answer.hold_reasons),
+        "refusal": {"reason": answer.refusal.value} if answer.refusal else None,
+        "degraded_because": answer.degraded_because or None,
+        "model": answer.model or None,
+        "usage": usage_json(answer.usage),
+        "cost": cost_json(answer.cost),
+        "ai_generated": answer.ai_generated,
+    }
+
+
+def stored_json(stored: StoredAnswer) -> dict[str, Any]:
+    """An answer as this reader may read it now; `withheld` when one of its sources is no longer theirs to see."""
+    return answer_json(stored.answer) | {
+        "question": stored.question,
+        "withheld": stored.withheld,
+        "review": {
+            "review_id": stored.review_id,
+            "state": stored.review_state,
+            "decided_by": stored.decided_by or None,
+            "edited": stored.edited,
+        }
+        if stored.review_id
+        else None,
+    }
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    return {
+        "n": citation.n,
+        "citation_id": citation.citation_id,
+        "document_id": citation.document_id,
+        "external_id": citation.external_id,
+        "source": citation.source,
+        "version": citation.version,
+        "title": citation.title,
+        "page": citation.page,
+        "bbox": list(citation.bbox) if citation.bbox else None,
+        "heading": citation.heading,
+        "sheet": citation.sheet,
+        "quote": citation.quote,
+    }
+
+
+def claim_json(claim: Claim) -> dict[str, Any]:
+    return {
+        "text": claim.text,
+        "start": claim.start,
+        "end": claim.end,
+        "supported": claim.supported,
+        "support": claim.support,
+        "citations": list(claim.citations),
+        "reasons": list(claim.reasons),
+    }
+
+
+def conflict_json(conflict: ConflictNote) -> dict[str, Any]:
+    return {
+        "subject": conflict.subject,
+        "values": list(conflict.values),
+        "citations": list(conflict.citations),
+    }
+
+
+def confidence_json(confidence: Confidence | None) -> dict[str, Any] | None:
+    if confidence is None:
+        return None
+    return {"score": confidence.score, "band": confidence.band, "calibrated": confidence.calibrated}
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "reported": usage.reported,
+    }
+
+
+def cost_json(cost: Cost | None) -> dict[str, Any] | None:
+    """`amount` null is an unknown price, unless `unmetered`."""
+    if cost is None:
+        return None
+    return {"amount": cost.amount, "currency": cost.currency, "unmetered": cost.unmetered}
+
+
+def the_question(text: str, task: str) -> str:
+    """Raises `UsageError` when there is nothing to answer; a summary needs no question."""
+    if not text.strip():
+        if task == "summarise":
+            return "Summarise the document."
+        raise UsageError(
+            "there is no question", code="question_missing", hint="Give a question in plain words."
+        )
+    if len(text) > MAX_QUESTION_CHARS:
+        raise UsageError(
+            "the question is too long",
+            code="question_too_long",
+            hint=f"At most {MAX_QUESTION_CHARS} characters.",
+        )
+    return text

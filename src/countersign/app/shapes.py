@@ -1,0 +1,81 @@
+"""Values as the outside sees them: plain JSON with snake_case keys, ISO times and opaque ids, the same at every door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from countersign.domain.answers import Answer, AnswerStatus, Citation, Claim
+from countersign.domain.clock import iso
+from countersign.domain.workspace import Secret
+
+
+def jsonable(value: object) -> Any:
+    """Dataclasses, enums, times, paths, sets and mappings as JSON knows them. Raises `TypeError` for a secret."""
+    if isinstance(value, Secret):
+        raise TypeError("a secret is never shown")
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(jsonable(each) for each in value)
+    if isinstance(value, list | tuple):
+        return [jsonable(each) for each in value]
+    raise TypeError(f"{type(value).__name__} has no JSON shape")
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """An answer for its asker. A draft never leaves, and of what waits for a reviewer only the fixed sentence does."""
+    waits = answer.status is AnswerStatus.HELD
+    confidence = answer.confidence
+    shown = {
+        "answer_id": answer.answer_id,
+        "status": answer.status,
+        "text": answer.text,
+        "assistant": answer.assistant,
+        "task": answer.task,
+        "release": answer.release,
+        "confidence": confidence
+        and {"score": confidence.score, "band": confidence.band, "calibrated": confidence.calibrated},
+        "as_of": answer.as_of,
+        "created": answer.created,
+        "language": answer.language,
+        "citations": [] if waits else [citation_json(citation) for citation in answer.citations],
+        "claims": [] if waits else [claim_json(claim) for claim in answer.claims],
+        "conflicts": [] if waits else answer.conflicts,
+        "warnings": answer.warnings,
+        "hold_reasons": answer.hold_reasons,
+        "refusal": {"reason": answer.refusal} if answer.refusal else None,
+        "degraded_because": answer.degraded_because or None,
+        "model": answer.model or None,
+        "usage": answer.usage,
+        "cost": answer.cost,
+        "ai_generated": answer.ai_generated,
+    }
+    return jsonable(shown)
+
+
+def claim_json(claim: Claim) -> dict[str, Any]:
+    return jsonable(claim)
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    """As in the contract; the passage's own id stays inside."""
+    shown = jsonable(citation)
+    del shown["passage_id"]
+    return shown

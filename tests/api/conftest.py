@@ -1,0 +1,77 @@
+"""A served house: real files, a real server on loopback, people with keys, and clients that talk to it over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from countersign.api.serve import running
+from countersign.app.house import House
+from countersign.domain.workspace import HoldRules, Workspace
+from tests.workspaces import assistant, opened, workspace, write_files
+
+TARIFF = """# Card tariffs
+
+The monthly service fee of the Gold card is 990 tenge. The fee is charged on the first working day of the month.
+"""
+MINUTES = """# Minutes of the board, 12 March 2025
+
+The board decided to raise the monthly service fee of the Gold card to 1,290 tenge from 1 October 2025.
+"""
+FILES = {"tariff.md": TARIFF, "minutes.md": MINUTES}
+ROWS = [
+    {"file": "tariff.md", "acl": ["group:staff"], "modified": "2025-05-01"},
+    {"file": "minutes.md", "acl": ["group:board"], "classification": "board", "modified": "2025-03-12"},
+]
+FEE = "What is the monthly service fee of the Gold card?"
+ABSENT = "ans_000000000000000000000000x"
+
+
+@dataclass(slots=True)
+class Served:
+    house: House
+    url: str
+    http: aiohttp.ClientSession
+
+    async def key(
+        self, name: str, groups: Sequence[str] = (), roles: Sequence[str] = ("user",), tenant: str = "bank"
+    ) -> str:
+        await self.house.people.set_person(name, tenant=tenant, groups=groups, roles=roles)
+        return (await self.house.people.create_key(name)).token
+
+    async def call(
+        self, method: str, path: str, key: str = "", **more: Any
+    ) -> tuple[int, Any, aiohttp.ClientResponse]:
+        """(status, body, response); the body is JSON where it says so, else bytes."""
+        headers = dict(more.pop("headers", {}))
+        if key:
+            headers.setdefault("Authorization", f"Bearer {key}")
+        async with self.http.request(method, self.url + path, headers=headers, **more) as response:
+            raw = await response.read()
+            body = await response.json() if response.content_type == "application/json" and raw else raw
+            return response.status, body, response
+
+
+@asynccontextmanager
+async def serving(settings: Workspace, cache: Path, *, ingest: bool = True) -> AsyncGenerator[Served, None]:
+    async with (
+        opened(settings, cache, ingest=ingest) as house,
+        running(house) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Served(house, url, http)
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncGenerator[Served, None]:
+    write_files(tmp_path / "files", FILES, ROWS)
+    holding = assistant(hold_when=HoldRules(classification=("board",)))
+    settings = workspace(tmp_path, assistants={"staff-help": holding})
+    async with serving(settings, tmp_path / "cache") as joined:
+        yield joined
