@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import tantivy
 
 _HEAP_BYTES = 60_000_000
+_PRUNE_FROM, _COMMON, _KEEP_AT_LEAST = 1_000, 0.5, 3
+"""In an index of so many passages, terms in more than this share are not searched, as long as this many remain."""
 LEGS = ("words", "grams")
 
 
@@ -120,6 +122,7 @@ class TextIndex:
         if not terms or limit < 1 or not self.count:
             return []
         query, occur = self._t.Query, self._t.Occur
+        terms = self._telling(field, terms)
         wanted = query.boolean_query(
             [(occur.Should, query.term_query(self._schema, field, term, "freq")) for term in terms]
         )
@@ -130,6 +133,14 @@ class TextIndex:
         ids = searcher.fast_field_values("id", [address for _, address in hits])
         found = [(int(pid or 0), float(score)) for pid, (score, _) in zip(ids, hits, strict=True)]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+    def _telling(self, field: str, terms: Sequence[str]) -> Sequence[str]:
+        """Without terms that most passages hold: they cost the most to read and tell the least."""
+        if self.count < _PRUNE_FROM:
+            return terms
+        most = _COMMON * self.count
+        rare = [term for term in terms if self.frequency(field, term) <= most]
+        return rare if len(rare) >= _KEEP_AT_LEAST else terms
 
     def frequency(self, field: str, term: str) -> int:
         return self._searcher.doc_freq(field, term)
