@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from countersign.answer.confidence import WEIGHTS, judge_confidence
 from countersign.answer.conflicts import find_conflicts
-from countersign.answer.decide import decide, hold_rules
+from countersign.answer.decide import decide
 from countersign.answer.language import answer_language
 from countersign.answer.phrases import (
     mark_of_generation,
@@ -38,7 +38,7 @@ def assistant(
         process,
         ("intranet",),
         ("main",),
-        hold_when=hold or HoldRules(),
+        hold_when=hold,
         refuse_when=refuse or RefuseRules(),
     )
 
@@ -106,7 +106,11 @@ def test_a_higher_confidence_never_adds_a_hold_and_a_higher_risk_never_removes_o
 
     assert held(risk, score) >= held(risk, 1.0)
     assert held("high", score) >= held("medium", score) >= held("low", score)
-    assert hold_rules(assistant("medium", HoldRules(confidence_below=0.9))).confidence_below == 0.9
+
+
+def test_what_the_file_says_replaces_what_the_risk_would_set() -> None:
+    said = assistant("medium", HoldRules(confidence_below=0.1))
+    assert decide(said, [BAD], UNSURE, [], [PLAIN]).status is AnswerStatus.DELIVERED
 
 
 def judged(claims: list[Claim], **changes: object) -> Confidence:

@@ -6,15 +6,12 @@ A confidence that is not calibrated may only add a hold; it never waives another
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from countersign.domain.answers import AnswerStatus, Claim, Confidence, ConflictNote, RefusalReason
 from countersign.domain.documents import Passage
 from countersign.domain.workspace import Assistant, HoldRules
-
-MEDIUM_LEAST_CONFIDENCE = 0.5
-"""Below this a medium-risk assistant holds, when its file says no other figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +29,6 @@ class Decision:
     @classmethod
     def refuse(cls, reason: RefusalReason, warnings: Sequence[str] = ()) -> Decision:
         return cls(AnswerStatus.REFUSED, refusal=reason, warnings=tuple(warnings))
-
-
-def hold_rules(assistant: Assistant) -> HoldRules:
-    """What the file says, and what its risk adds. Risk only adds: a rule that is on stays on."""
-    said = assistant.hold_when
-    if assistant.process.risk == "high":
-        return replace(said, everything=True)
-    if assistant.process.risk == "medium":
-        least = said.confidence_below
-        return replace(
-            said,
-            unsupported_claims=True,
-            conflicts=True,
-            confidence_below=MEDIUM_LEAST_CONFIDENCE if least is None else least,
-        )
-    return said
 
 
 def decide(
@@ -68,7 +49,7 @@ def decide(
     if refusal is not None:
         return Decision.refuse(refusal)
     warnings = _warnings(claims, confidence, conflicts, degraded_because)
-    reasons = _hold_reasons(hold_rules(assistant), assistant, claims, confidence, conflicts, passages)
+    reasons = _hold_reasons(assistant.holds, assistant, claims, confidence, conflicts, passages)
     if reasons:
         return Decision(AnswerStatus.HELD, reasons, None, warnings)
     status = AnswerStatus.DEGRADED if degraded_because else AnswerStatus.DELIVERED

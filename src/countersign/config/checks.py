@@ -135,7 +135,7 @@ class _Checks:
         self._residency(assistant, where)
         self._delivery(assistant, where)
         self._budget(assistant, where)
-        if assistant.hold_when.any and not assistant.process.reviewer_groups:
+        if assistant.holds.any and not assistant.process.reviewer_groups:
             self.doubtful(
                 f"{where}.process",
                 "its answers can be held, but no reviewer is named",
@@ -144,7 +144,7 @@ class _Checks:
         if (
             assistant.process.risk == "high"
             and self._said(f"{where}.hold_when.everything")
-            and not assistant.hold_when.everything
+            and not assistant.holds.everything
         ):
             self.doubtful(
                 f"{where}.hold_when.everything", "risk is high, yet not every answer waits for a reviewer"
@@ -186,7 +186,7 @@ class _Checks:
                 "use `verified`",
                 "config_live_delivery",
             )
-        elif assistant.hold_when.any:
+        elif assistant.holds.any:
             self.wrong(
                 f"{where}.delivery",
                 "`live` cannot take back text that a rule of `hold_when` would hold",

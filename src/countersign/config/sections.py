@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ from countersign.domain.workspace import (
     Retention,
     RightsRule,
     SourceSettings,
+    hold_rules_for,
 )
 
 SIDECAR_KEYS = (
@@ -270,12 +271,7 @@ class SaidAssistant:
 
 def hold_rules(process: Process, said: dict[str, Any]) -> HoldRules:
     """Risk fills in what the file does not say."""
-    defaults: dict[str, dict[str, Any]] = {
-        "high": {"everything": True},
-        "medium": {"unsupported_claims": True, "conflicts": True, "confidence_below": 0.6},
-        "low": {},
-    }
-    return HoldRules(**{**defaults[process.risk], **said})
+    return replace(hold_rules_for(process.risk), **said)
 
 
 def _said_assistant(**said: Any) -> SaidAssistant:

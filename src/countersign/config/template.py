@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from countersign.domain.workspace import Process
 
@@ -15,11 +16,13 @@ _EXAMPLE = Process(
 )
 
 
-def template(name: str, from_process: Process | None = None) -> str:
-    """The text of a new workspace file. `from_process` is what its owner said of the first business process."""
+def template(name: str, from_process: Process | None = None, tenants: Sequence[str] = ()) -> str:
+    """The text of a new workspace file. `from_process` is what its owner said of the first business process; without
+    `tenants` there is the one named `main`."""
     process = from_process or _EXAMPLE
     return _TEXT.format(
         name=_quoted(name),
+        tenants=f"tenants: [{', '.join(_quoted(tenant) for tenant in tenants)}]\n" if tenants else "",
         asks=_quoted(process.asks),
         decides=_quoted(process.decides),
         costs=_quoted(process.wrong_answer_costs),
@@ -40,7 +43,7 @@ def _quoted(text: str) -> str:
 _TEXT = """\
 # A Countersign workspace. `countersign doctor` checks this file; docs/reference/configuration.md lists every key.
 name: {name}
-region: kz                      # where this machine stands; residency rules compare with it
+{tenants}region: kz                      # where this machine stands; residency rules compare with it
 
 sources:
   files:

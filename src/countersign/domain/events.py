@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class EventKind(StrEnum):
@@ -49,6 +50,49 @@ class EventKind(StrEnum):
     BACKUP_TAKEN = "backup.taken"
     BACKUP_RESTORED = "backup.restored"
     RETENTION_APPLIED = "retention.applied"
+
+
+MEANINGS: Final[Mapping[EventKind, str]] = {
+    EventKind.ANSWER_ASKED: "A question entered the line: who asked which assistant, under which release.",
+    EventKind.ANSWER_QUESTION_GUARDED: "The question and its history were checked.",
+    EventKind.ANSWER_RETRIEVED: "Passages that the asker may see were found; counts only.",
+    EventKind.ANSWER_PASSAGES_GUARDED: "The passages were checked before they entered the prompt.",
+    EventKind.ANSWER_GENERATED: "A draft was asked for and no model could give one.",
+    EventKind.ANSWER_VERIFIED: "Every sentence was checked against the passage it cites.",
+    EventKind.ANSWER_OUTPUT_GUARDED: "The draft passed the output filter.",
+    EventKind.ANSWER_DECIDED: "Delivered, held, refused or degraded, with the reasons; or a draft discarded.",
+    EventKind.ANSWER_READ: "Somebody read a stored answer.",
+    EventKind.ANSWER_FEEDBACK: "The asker said what they think of an answer.",
+    EventKind.MODEL_CALLED: "A rung of the ladder wrote the draft: model, tokens, cost, rungs passed over.",
+    EventKind.BUDGET_RESERVED: "Money was set aside before a call.",
+    EventKind.BUDGET_SETTLED: "What a call really cost replaced what was set aside.",
+    EventKind.BUDGET_REFUSED: "A call was not made because a hard cap would have been passed.",
+    EventKind.REVIEW_OPENED: "An answer was put before the reviewers.",
+    EventKind.REVIEW_CLAIMED: "A reviewer took an item, or gave it back.",
+    EventKind.REVIEW_DECIDED: "A reviewer approved, edited, rejected or escalated.",
+    EventKind.DOCUMENT_RECEIVED: "A new version of a document came in.",
+    EventKind.DOCUMENT_INDEXED: "A version became searchable.",
+    EventKind.DOCUMENT_QUARANTINED: "A document was set aside: its rights or tenant cannot be trusted.",
+    EventKind.DOCUMENT_FAILED: "A version could not be read; the status says why.",
+    EventKind.DOCUMENT_RIGHTS_CHANGED: "Rights or other metadata of a document changed.",
+    EventKind.DOCUMENT_DELETED: "A document was taken out of every answer.",
+    EventKind.DOCUMENT_ERASED: "A document's text was removed from every store, with the proof's figures.",
+    EventKind.SOURCE_SYNCED: "A complete pass over a source ended.",
+    EventKind.USER_CHANGED: "A person was created, or their groups, roles or password changed.",
+    EventKind.KEY_CREATED: "A key was made for a person.",
+    EventKind.KEY_REVOKED: "A key stopped working.",
+    EventKind.SIGNED_IN: "A person signed in on the web.",
+    EventKind.SIGN_IN_FAILED: "A sign-in with a known name failed.",
+    EventKind.SIGNED_OUT: "A person signed out.",
+    EventKind.IMPERSONATED: "The workspace's owner acted as a person at the command line.",
+    EventKind.ACCESS_EXPLAINED: "Somebody asked why a person may or may not see a document.",
+    EventKind.RELEASE_CHANGED: "An assistant's behaviour changed: a new release id.",
+    EventKind.INDEX_REBUILT: "The derived index was built again from the database.",
+    EventKind.BACKUP_TAKEN: "A backup was written.",
+    EventKind.BACKUP_RESTORED: "A backup was restored and the erasure ledger replayed.",
+    EventKind.RETENTION_APPLIED: "Texts past their time were emptied.",
+}
+"""One line for each kind; the documentation is made from this table."""
 
 
 @dataclass(frozen=True, slots=True)

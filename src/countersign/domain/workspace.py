@@ -112,7 +112,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class HoldRules:
-    """Risk fills in what the file does not say: high holds everything, medium what is unsupported, low delivers marked."""
+    """When an answer waits for a human; `hold_rules_for` says what holds where the file is silent."""
 
     everything: bool = False
     confidence_below: float | None = None
@@ -129,6 +129,15 @@ class HoldRules:
             or self.conflicts
             or self.classification
         )
+
+
+def hold_rules_for(risk: Risk) -> HoldRules:
+    """What is held where the file says nothing: high everything, medium what is doubtful, low nothing (marked instead)."""
+    if risk == "high":
+        return HoldRules(everything=True)
+    if risk == "medium":
+        return HoldRules(unsupported_claims=True, conflicts=True, confidence_below=0.6)
+    return HoldRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,8 @@ class Assistant:
     tenants: tuple[str, ...] = ()
     """Who may ask it; empty = every tenant."""
     delivery: Delivery = "verified"
-    hold_when: HoldRules = HoldRules()
+    hold_when: HoldRules | None = None
+    """None = by the risk of the process."""
     refuse_when: RefuseRules = RefuseRules()
     budget: BudgetRules = BudgetRules()
     allowed_link_hosts: tuple[str, ...] = ()
@@ -174,6 +184,11 @@ class Assistant:
     max_output_tokens: int = 1024
     passages: int = 8
     """How many passages a question may put before the model."""
+
+    @property
+    def holds(self) -> HoldRules:
+        """The rules in force: those of the file, completed by the risk where it says nothing."""
+        return self.hold_when or hold_rules_for(self.process.risk)
 
 
 @dataclass(frozen=True, slots=True)
