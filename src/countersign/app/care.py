@@ -33,7 +33,9 @@ async def index_states(house: House) -> list[IndexState]:
         index = await asyncio.to_thread(house.indexes.of, tenant)
         held = await asyncio.to_thread(index.passage_ids)
         found.append(
-            IndexState(tenant, len(held), index.applied_seq, max(0, target - index.applied_seq), index.version)
+            IndexState(
+                tenant, len(held), index.applied_seq, max(0, target - index.applied_seq), index.version
+            )
         )
     return found
 
@@ -50,7 +52,9 @@ async def compare_index(house: House, tenant: str) -> Comparison:
 async def rebuild_index(house: House, tenant: str, actor: str) -> None:
     """A new index from the database; recorded. Owner only."""
     await house.erasing.rebuild_index(tenant)
-    event = Event(EventKind.INDEX_REBUILT, tenant, actor, tenant, house.clock.now(), {"at": iso(house.clock.now())})
+    event = Event(
+        EventKind.INDEX_REBUILT, tenant, actor, tenant, house.clock.now(), {"at": iso(house.clock.now())}
+    )
     await house.database.write(append_in, [event])
 
 

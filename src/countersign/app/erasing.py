@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from sqlalchemy import Connection, delete, select
 
 from countersign.corpus.blobs import Blobs
 from countersign.domain.clock import Clock
+from countersign.domain.documents import SourceDocument
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
-from countersign.record.ledger import ErasureLedger
+from countersign.record.ledger import DocumentKey, ErasureLedger
 from countersign.retrieval.seams import PassageStore
 from countersign.retrieval.upkeep import rebuild
-from countersign.storage.backup import LEDGER, REGISTER
+from countersign.storage.backup import LEDGER, REBUILD_INDEX, REGISTER
 from countersign.storage.backup_register import BackupRegister
 from countersign.storage.database import Database
 from countersign.storage.erasure import Erasure, Places
 from countersign.storage.passage_index import PassageIndexes
 from countersign.storage.retention import Retired, Retirement
+from countersign.storage.tables import setting
 
 
 class Erasing:
@@ -32,7 +36,9 @@ class Erasing:
         passages: PassageStore,
         clock: Clock,
     ) -> None:
+        self._database = database
         self._workspace = workspace
+        self._ledger = ErasureLedger(workspace.state / LEDGER)
         self._indexes = indexes
         self._passages = passages
         self._retirement = Retirement(database, clock)
@@ -40,7 +46,7 @@ class Erasing:
             database,
             blobs,
             Places(folders=_folders(workspace)),
-            ErasureLedger(workspace.state / LEDGER),
+            self._ledger,
             BackupRegister(workspace.state / REGISTER),
             self.rebuild_index,
             clock,
@@ -55,6 +61,24 @@ class Erasing:
         """A new index from the database; the old one's files are gone when this returns."""
         await rebuild(self._passages, self._indexes.of(tenant), tenant)
 
+    async def rebuild_if_asked(self) -> None:
+        """After a restore: the index of every tenant is made anew before anything is answered from it."""
+        if not await self._database.read(_is_asked):
+            return
+        for tenant in self._workspace.tenants:
+            await self.rebuild_index(tenant)
+        await self._database.write(_no_longer_asked)
+
+    def was_erased(self) -> Callable[[SourceDocument], bool]:
+        """Says of a source's document whether it was erased here: a connector must not bring it back."""
+        page = self._ledger.open()
+
+        def erased(document: SourceDocument) -> bool:
+            key = DocumentKey(document.tenant, document.source, document.external_id)
+            return bool(page.erased_at(key))
+
+        return erased
+
     async def retire(self) -> dict[str, Retired]:
         """Apply the configured retention to every tenant."""
         retention = self._workspace.retention
@@ -65,3 +89,13 @@ def _folders(workspace: Workspace) -> tuple[Path, ...]:
     """Everything on this machine that could hold text: the state, and local storage where it lies elsewhere."""
     local = [] if "://" in workspace.storage else [Path(workspace.storage)]
     return tuple(dict.fromkeys([workspace.state, *local]))
+
+
+def _is_asked(connection: Connection) -> bool:
+    return (
+        connection.execute(select(setting.c.name).where(setting.c.name == REBUILD_INDEX)).first() is not None
+    )
+
+
+def _no_longer_asked(connection: Connection) -> None:
+    connection.execute(delete(setting).where(setting.c.name == REBUILD_INDEX))

@@ -174,7 +174,7 @@ async def open_house(
     jobs = SqlJobs(database, clock)
     embedder, embedder_missing = choose_embedder(workspace, model_cache)
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    chunker = _chunker(embedder)
+    chunker = make_chunker(embedder)
     documents = SqlDocumentStore(database)
     intake = Intake(documents, blobs, clock)
     ingestion = Ingestion(
@@ -210,6 +210,8 @@ async def open_house(
         tenant_keys=lambda tenant: hmac.digest(server_key, b"pseudonyms/" + tenant.encode(), "sha256"),
     )
     erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
+    if is_owner:
+        await erasing.rebuild_if_asked()
     worker = Worker(
         jobs,
         {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle},
@@ -239,7 +241,7 @@ async def open_house(
         erasing=erasing,
         clock=clock,
         is_owner=is_owner,
-        _sync=Sync(documents, intake, clock, workspace.parsing.max_bytes, worker.wake),
+        _sync=Sync(documents, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake),
         _http=http,
         _budget=budget,
         _budgets=budgets,
@@ -300,7 +302,7 @@ def _ingest_handler(ingestion: Ingestion) -> Any:
     return handle
 
 
-def _chunker(embedder: Embedder | None) -> Chunker:
+def make_chunker(embedder: Embedder | None) -> Chunker:
     """Counts tokens as the embedding model does, so that no passage is cut off by it."""
     if embedder is None:
         return StructureChunker()

@@ -63,7 +63,9 @@ class Office:
         from countersign.storage.jobs import SqlJobs
 
         workspace, database, clock = self.workspace, self.database, self.clock
-        intake = Intake(SqlDocumentStore(database), open_blobs(f"{workspace.storage.rstrip('/')}/blobs"), clock)
+        intake = Intake(
+            SqlDocumentStore(database), open_blobs(f"{workspace.storage.rstrip('/')}/blobs"), clock
+        )
         jobs = SqlJobs(database, clock)
         return Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, lambda: None

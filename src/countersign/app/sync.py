@@ -47,12 +47,19 @@ class Sync:
     """`wake` is called after each arrival, so that a worker in this process starts at once."""
 
     def __init__(
-        self, store: SqlDocumentStore, intake: Intake, clock: Clock, max_bytes: int, wake: Callable[[], None]
+        self,
+        store: SqlDocumentStore,
+        intake: Intake,
+        clock: Clock,
+        max_bytes: int,
+        erased: Callable[[], Callable[[SourceDocument], bool]],
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._intake = intake
         self._clock = clock
         self._max_bytes = max_bytes
+        self._erased = erased
         self._wake = wake
 
     async def run(
@@ -65,10 +72,14 @@ class Sync:
             for tenant in tenants:
                 await self._store.synced(tenant, name, 0, self._clock.now(), error.code)
             raise
+        erased = await asyncio.to_thread(self._erased)
         changes: list[str] = []
         problems: list[tuple[str, str]] = []
         for done, item in enumerate(_parents_first(listed), start=1):
-            received, problem = await self._take(connector, item.document)
+            if erased(item.document):
+                received, problem = None, "erased"
+            else:
+                received, problem = await self._take(connector, item.document)
             changes.append(received.change if received else "")
             if problem:
                 problems.append((item.document.external_id, problem))

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, select, update
 
 from countersign.app.house import House
 from countersign.app.sync import SyncReport, SyncStep
-from countersign.storage.jobs import job_id_of
+from countersign.domain.documents import DocumentStatus
+from countersign.storage.documents import INGEST_JOB
+from countersign.storage.jobs import enqueue_in
 from countersign.storage.tables import document, document_version, job
 
-INGEST_JOB = "ingest"
 _FOLLOW_S = 0.2
 
 Watch = Callable[[int, int, str], None]
@@ -60,26 +62,15 @@ class Pass:
         return counts
 
 
-@dataclass(slots=True)
-class _Seen:
-    """Steps of the pass so far, by source and external id."""
-
-    steps: dict[tuple[str, str], SyncStep] = field(default_factory=dict[tuple[str, str], SyncStep])
-    listed: int = 0
-    """How many files the sources have, as far as they were listed."""
-
-    def waiting_for(self) -> list[str]:
-        received = [step.received for step in self.steps.values() if step.received]
-        return [r.job_id for r in received if r.job_id and r.change in ("new", "content")]
-
-
-async def take_in(house: House, sources: Sequence[str], watch: Watch) -> Pass:
-    """Raises `NotFound`, `UsageError`, `SourceError`."""
-    seen = _Seen()
+async def take_in(house: House, sources: Sequence[str], watch: Watch, *, retry_failed: bool = False) -> Pass:
+    """One pass over each source, and every job that it brought forth. Raises `NotFound`, `UsageError`, `SourceError`."""
+    steps: dict[tuple[str, str], SyncStep] = {}
     working = asyncio.create_task(house.worker.run()) if house.is_owner else None
     try:
-        reports = [await _one(house, name, seen, watch) for name in sources]
-        await _follow(house, seen, watch)
+        if retry_failed:
+            await house.database.write(_retry, tuple(sources), house.clock.now())
+        reports = [await _one(house, name, steps, watch) for name in sources]
+        await _follow(house, tuple(sources), len(steps), watch)
     finally:
         if working is not None:
             working.cancel()
@@ -87,51 +78,70 @@ async def take_in(house: House, sources: Sequence[str], watch: Watch) -> Pass:
     if house.is_owner:
         for tenant in house.workspace.tenants:
             await house.retriever.warm_up(tenant)
-    files = await house.database.read(_files, tuple(sources), seen.steps)
+    files = await house.database.read(_files, tuple(sources), steps)
     return Pass(tuple(reports), tuple(files), house.is_owner)
 
 
-async def _one(house: House, name: str, seen: _Seen, watch: Watch) -> SyncReport:
-    before = seen.listed
-
+async def _one(house: House, name: str, steps: dict[tuple[str, str], SyncStep], watch: Watch) -> SyncReport:
     def note(step: SyncStep) -> None:
-        seen.steps[(name, step.external_id)] = step
-        seen.listed = before + step.total
+        steps[(name, step.external_id)] = step
+        watch(0, step.total, step.external_id)
 
     return await house.sync(name, note)
 
 
-async def _follow(house: House, seen: _Seen, watch: Watch) -> None:
-    """Until every job of this pass, and every job that these brought forth, has ended."""
+async def _follow(house: House, sources: tuple[str, ...], listed: int, watch: Watch) -> None:
+    """Until no file of these sources waits; attachments are found on the way and are counted with the others."""
+    most = listed
     while True:
-        states = await house.database.read(_states, seen.waiting_for())
-        done = seen.listed - sum(state in ("queued", "running") for state, _ in states.values())
-        newest = next((subject for state, subject in states.values() if state == "running"), "")
-        watch(done, seen.listed, newest)
-        if done >= seen.listed and not (house.is_owner and await house.jobs.pending()):
+        waiting, newest = await house.database.read(_waiting, sources)
+        most = max(most, waiting)
+        watch(most - waiting, most, newest)
+        if not waiting:
             return
         await asyncio.sleep(_FOLLOW_S)
 
 
-def _states(connection: Connection, job_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Job → its state and the external id of the file that it is about."""
-    found: dict[str, tuple[str, str]] = {}
-    for start in range(0, len(job_ids), 500):
-        query = select(job.c.id, job.c.state, job.c.subject).where(job.c.id.in_(job_ids[start : start + 500]))
-        for row in connection.execute(query):
-            found[row.id] = (row.state, "")
-    return found
+def _newest_version() -> Any:
+    same = document_version.c.document_id == document.c.id
+    return and_(same, document_version.c.version == document.c.version)
+
+
+def _waiting(connection: Connection, sources: tuple[str, ...]) -> tuple[int, str]:
+    """How many files of `sources` are queued or being worked on, and one of them."""
+    query = (
+        select(document.c.external_id)
+        .join(document_version, _newest_version())
+        .join(job, job.c.id == document_version.c.job_id)
+        .where(document.c.source.in_(sources), job.c.state.in_(("queued", "running")))
+        .order_by(job.c.state.desc())
+    )
+    names = connection.execute(query).scalars().all()
+    return len(names), names[0] if names else ""
+
+
+def _retry(connection: Connection, sources: tuple[str, ...], now: datetime) -> None:
+    """What could not be read is queued once more: a missing tesseract or a too narrow limit may be mended by now."""
+    failed = (
+        select(document.c.id, document.c.tenant, document.c.version)
+        .where(document.c.source.in_(sources), document.c.deleted.is_(None))
+        .where(document.c.status == DocumentStatus.FAILED)
+    )
+    for row in connection.execute(failed).all():
+        same = and_(document_version.c.document_id == row.id, document_version.c.version == row.version)
+        connection.execute(update(document_version).where(same).values(state="queued"))
+        connection.execute(
+            update(document).where(document.c.id == row.id).values(status=DocumentStatus.QUEUED, reason="")
+        )
+        enqueue_in(connection, INGEST_JOB, row.tenant, f"{row.id}:{row.version}", now)
 
 
 def _files(
     connection: Connection, sources: tuple[str, ...], steps: dict[tuple[str, str], SyncStep]
 ) -> list[TakenIn]:
-    newest = and_(
-        document_version.c.document_id == document.c.id, document_version.c.version == document.c.version
-    )
     query = (
         select(document, document_version.c.parse_status, document_version.c.pages, job.c.result, job.c.error)
-        .join(document_version, newest, isouter=True)
+        .join(document_version, _newest_version(), isouter=True)
         .join(job, job.c.id == document_version.c.job_id, isouter=True)
         .where(document.c.source.in_(sources), document.c.deleted.is_(None))
         .order_by(document.c.source, document.c.external_id)
@@ -161,7 +171,10 @@ def _file(row: Any, steps: dict[tuple[str, str], SyncStep]) -> TakenIn:
         version=row["version"],
         status=row["status"],
         parse_status=row["parse_status"] or "",
-        reason=row["reason"] or str(result.get("reason", "")) or row["error"] or (step.problem if step else ""),
+        reason=row["reason"]
+        or str(result.get("reason", ""))
+        or row["error"]
+        or (step.problem if step else ""),
         pages=row["pages"],
         passages=int(result.get("passages", 0)),
     )
