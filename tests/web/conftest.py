@@ -62,4 +62,4 @@ def sign_in(page: Page, desk: Desk, name: str) -> None:
     page.goto(f"{desk.url}/sign-in")
     page.get_by_label("Password or access key").fill(desk.keys[name])
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{desk.url}/")
+    page.locator("details.who").wait_for()

@@ -104,7 +104,12 @@ def settings(root: Path, model_url: str) -> Workspace:
         models={**plain.models, "main": main},
         assistants={
             "staff-help": assistant(hold_when=HoldRules(classification=("board",))),
-            "careful": assistant("careful", process=process("medium"), models=("main", "extractive")),
+            "careful": assistant(
+                "careful",
+                process=process("medium"),
+                models=("main", "extractive"),
+                hold_when=HoldRules(unsupported_claims=True),
+            ),
         },
     )
 

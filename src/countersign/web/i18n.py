@@ -54,6 +54,14 @@ def show_time(moment: datetime, language: str) -> str:
     return f"{format_datetime(moment, 'd MMM yyyy, HH:mm', locale=language)} UTC"
 
 
+def month_names(language: str) -> str:
+    """The twelve short names that `show_time` uses, for the browser to use them too."""
+    from babel.dates import get_month_names
+
+    names = get_month_names("abbreviated", "format", locale=language)
+    return "|".join(names[month] for month in range(1, 13))
+
+
 def show_span(span: timedelta, language: str, *, direction: bool = False) -> str:
     """`30 minutes`, or with a direction `in 30 minutes` and `30 minutes ago`."""
     from babel.dates import format_timedelta

@@ -21,7 +21,33 @@ from countersign.web.visitor import Visitor, read_signed_form
 router = pages()
 
 _PAGE_OF_EVENTS = 100
-_BRIEF_CHARS = 48
+_COUNTED = ("passages", "documents", "citations")
+_AT_ONCE = frozenset(
+    [
+        "denied",
+        "dropped",
+        "findings",
+        "blocked",
+        "lexical_only",
+        "claims",
+        "unsupported",
+        "conflicts",
+        "status",
+        "refusal",
+        "hold_reasons",
+        "confidence",
+        "model",
+        "input_tokens",
+        "output_tokens",
+        "amount",
+        "verdict",
+        "reasons",
+        "reason",
+        "degraded_because",
+        "groups",
+        "impersonated_by",
+    ]
+)
 _ALREADY_SHOWN = frozenset({"duration_ms"})
 
 
@@ -37,8 +63,10 @@ class Entry:
 
     @property
     def brief(self) -> tuple[tuple[str, str], ...]:
-        """The facts that fit on a line."""
-        return tuple((name, text) for name, text in self.facts if len(text) <= _BRIEF_CHARS)
+        """What a reader wants to see at once; lists of ids by their number."""
+        counts = ((name, self.event.facts.get(name)) for name in _COUNTED)
+        listed = tuple((name, str(len(ids))) for name, ids in counts if isinstance(ids, list) and ids)
+        return listed + tuple((name, text) for name, text in self.facts if name in _AT_ONCE)
 
 
 @router.get("/record")

@@ -146,6 +146,7 @@ def _environment(language: str) -> Environment:
     names.update(
         language=language,
         languages=[(code, i18n.NAMES[code]) for code in i18n.LANGUAGES],
+        months=i18n.month_names(language),
         word=partial(word, catalogue.gettext),
         asset=_asset,
         may=_may,

@@ -4,27 +4,29 @@
 
 const language = document.documentElement.lang;
 
+// Month names come with the page: not every browser knows Kazakh.
 function showOwnTimes() {
-  const place = navigator.languages.find((known) => known.startsWith(language)) ?? language;
-  const full = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short" });
-  const exact = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "medium" });
+  const months = document.documentElement.dataset.months.split("|");
+  const two = (number) => String(number).padStart(2, "0");
   for (const time of document.querySelectorAll("time[datetime]")) {
-    const moment = new Date(time.dateTime);
-    if (Number.isNaN(moment.valueOf())) continue;
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.valueOf())) continue;
+    const seconds = time.closest(".exact") ? `:${two(at.getSeconds())}` : "";
     time.title = time.textContent;
-    time.textContent = (time.closest(".exact") ? exact : full).format(moment);
+    time.textContent = `${at.getDate()} ${months[at.getMonth()]} ${at.getFullYear()}, ${two(at.getHours())}:${two(at.getMinutes())}${seconds}`;
   }
 }
 
 function showDeadlines() {
+  const known = Intl.RelativeTimeFormat.supportedLocalesOf(language).length > 0;
   const words = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   for (const due of document.querySelectorAll("[data-due]")) {
     const minutes = Math.round((new Date(due.dataset.due) - Date.now()) / 60000);
     const hours = Math.round(minutes / 60);
-    const text = Math.abs(minutes) < 60 ? words.format(minutes, "minute")
-      : Math.abs(hours) < 48 ? words.format(hours, "hour") : words.format(Math.round(hours / 24), "day");
-    due.textContent = text;
     due.classList.toggle("late", minutes < 0);
+    if (!known) continue; // what the server wrote stays
+    due.textContent = Math.abs(minutes) < 60 ? words.format(minutes, "minute")
+      : Math.abs(hours) < 48 ? words.format(hours, "hour") : words.format(Math.round(hours / 24), "day");
   }
 }
 
