@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
-from fastapi import FastAPI
 
+from countersign.api.server import create_app
 from countersign.app.house import House
 from countersign.domain.workspace import HoldRules, ModelSettings, Price, Workspace
 from countersign.testing.scripted_model import ScriptedModel
@@ -129,7 +129,7 @@ def served(root: Path) -> Iterator[Desk]:
             keys = {name: await _person(house, name) for name in PEOPLE}
             await house.people.set_password("aigerim", PASSWORD)
             await house.start()
-            app = FastAPI(openapi_url=None)
+            app = create_app(house)
             mount(app, house)
             server = uvicorn.Server(
                 uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off")

@@ -17,7 +17,7 @@ from countersign.domain.answers import Answer, HistoryTurn, Question, Task
 from countersign.domain.clock import from_iso
 from countersign.domain.errors import CountersignError, NotFound, UsageError
 from countersign.domain.workspace import Assistant
-from countersign.web.rendering import HEADERS, Web, redirect
+from countersign.web.rendering import HEADERS, Web, redirect, request_id
 from countersign.web.routing import SignedIn, TheWeb, pages
 from countersign.web.visitor import Form, read_signed_form
 from countersign.web.wording import PROBLEM
@@ -76,7 +76,7 @@ async def ask(request: Request, web: TheWeb, visitor: SignedIn) -> Response:
     if "text/event-stream" in request.headers.get("accept", ""):
         events = _walk(request, web, visitor.me, question)
         return StreamingResponse(events, media_type="text/event-stream", headers=dict(HEADERS))
-    answer = await web.house.asking.ask(visitor.me, question)
+    answer = await web.house.asking.ask(visitor.me, question, request_id=request_id(request))
     return redirect(f"/answers/{answer.answer_id}")
 
 
@@ -120,7 +120,7 @@ def _date(text: str) -> datetime | None:
 async def _walk(request: Request, web: Web, me: Principal, question: Question) -> AsyncIterator[str]:
     """`step` events as the line reaches them, then `done` with the answer's address or `problem` with words."""
     steps: asyncio.Queue[str] = asyncio.Queue()
-    asking = asyncio.create_task(web.house.asking.ask(me, question, steps.put_nowait))
+    asking = asyncio.create_task(web.house.asking.ask(me, question, steps.put_nowait, request_id(request)))
     asking.add_done_callback(lambda _: steps.put_nowait(_OVER))
     try:
         yield ": open\n\n"

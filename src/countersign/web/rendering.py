@@ -115,8 +115,19 @@ class Web:
         """An error as a page. Only words of our own catalogue and the stable code: never what was sent."""
         code = error.code if error.code in PROBLEM else _general(error)
         return self.page(
-            request, "problem.html", visitor, status_code=status_of(error), code=code, shown_code=error.code
+            request,
+            "problem.html",
+            visitor,
+            status_code=status_of(error),
+            code=code,
+            shown_code=error.code,
+            request_id=request_id(request),
         )
+
+
+def request_id(request: Request) -> str:
+    """What the outermost layer of the server called this request, for the record and for the page of an error."""
+    return getattr(request.state, "request_id", "")
 
 
 def _general(error: CountersignError) -> str:
