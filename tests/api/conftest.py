@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from countersign.api.serve import running
@@ -49,13 +50,19 @@ class Served:
         self, method: str, path: str, key: str = "", **more: Any
     ) -> tuple[int, Any, aiohttp.ClientResponse]:
         """(status, body, response); the body is JSON where it says so, else bytes."""
+        status, raw, response = await self.raw(method, path, key, **more)
+        is_json = response.content_type == "application/json" and raw
+        return status, orjson.loads(raw) if is_json else raw, response
+
+    async def raw(
+        self, method: str, path: str, key: str = "", **more: Any
+    ) -> tuple[int, bytes, aiohttp.ClientResponse]:
+        """(status, body as it came, response)."""
         headers = dict(more.pop("headers", {}))
         if key:
             headers.setdefault("Authorization", f"Bearer {key}")
         async with self.http.request(method, self.url + path, headers=headers, **more) as response:
-            raw = await response.read()
-            body = await response.json() if response.content_type == "application/json" and raw else raw
-            return response.status, body, response
+            return response.status, await response.read(), response
 
 
 @asynccontextmanager

@@ -94,38 +94,36 @@ async def test_refused_and_held_are_answers_too(served: Served) -> None:
             assert "draft" not in ours
 
 
-@pytest.mark.parametrize(
-    ("extra", "code"),
-    [
-        ({"n": 2}, "n_not_supported"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools_not_supported"),
-        ({"response_format": {"type": "json_object"}}, "response_format_not_supported"),
-        ({"messages": [{"role": "assistant", "content": "x"}]}, "question_missing"),
-        ({"messages": [*ask(), {"role": "assistant", "content": "Sure:"}]}, "question_missing"),
-        ({"messages": [{"role": "user", "content": "  "}]}, "question_missing"),
-        ({"messages": [{"role": "user", "content": "x" * 9000}]}, "question_too_long"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-            "images_not_supported",
-        ),
-        ({"extra_body": {"countersign": {"task": "translate"}}}, "body_invalid"),
-        ({"extra_body": {"countersign": {"as": "director"}}}, "body_invalid"),
-        ({"extra_body": {"countersign": {"task": "summarise"}}}, "document_missing"),
-        ({"model": "nobody"}, "assistant_not_found"),
-    ],
-)
-@pytest.mark.parametrize("stream", [False, True])
-async def test_what_we_do_not_do_is_said_with_a_code(
-    clerk: openai.AsyncOpenAI, extra: dict[str, Any], code: str, stream: bool
-) -> None:
-    with pytest.raises(openai.APIStatusError) as said:
-        await clerk.chat.completions.create(
-            **{"model": "staff-help", "messages": ask(), "stream": stream, **extra}
-        )
-    assert said.value.code == code
-    assert said.value.status_code == (404 if code == "assistant_not_found" else 400)
-    assert isinstance(said.value.body, dict)
-    assert {"message", "type", "param", "code", "hint", "request_id"} <= set(said.value.body)
+UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
+    ({"n": 2}, "n_not_supported"),
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools_not_supported"),
+    ({"response_format": {"type": "json_object"}}, "response_format_not_supported"),
+    ({"messages": [{"role": "assistant", "content": "x"}]}, "question_missing"),
+    ({"messages": [*ask(), {"role": "assistant", "content": "Sure:"}]}, "question_missing"),
+    ({"messages": [{"role": "user", "content": "  "}]}, "question_missing"),
+    ({"messages": [{"role": "user", "content": "x" * 9000}]}, "question_too_long"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        "images_not_supported",
+    ),
+    ({"extra_body": {"countersign": {"task": "translate"}}}, "body_invalid"),
+    ({"extra_body": {"countersign": {"as": "director"}}}, "body_invalid"),
+    ({"extra_body": {"countersign": {"task": "summarise"}}}, "document_missing"),
+    ({"model": "nobody"}, "assistant_not_found"),
+]
+
+
+async def test_what_we_do_not_do_is_said_with_a_code(clerk: openai.AsyncOpenAI) -> None:
+    for extra, code in UNSUPPORTED:
+        for stream in (False, True):
+            with pytest.raises(openai.APIStatusError) as said:
+                await clerk.chat.completions.create(
+                    **{"model": "staff-help", "messages": ask(), "stream": stream, **extra}
+                )
+            assert said.value.code == code
+            assert said.value.status_code == (404 if code == "assistant_not_found" else 400)
+            assert isinstance(said.value.body, dict)
+            assert {"message", "type", "param", "code", "hint", "request_id"} <= set(said.value.body)
 
 
 async def test_parts_history_and_other_clients_habits_are_accepted(served: Served) -> None:

@@ -208,13 +208,18 @@ def _chunks(answer: Answer, include_usage: bool) -> Sequence[dict[str, Any]]:
     if include_usage:
         head["usage"] = None
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in _DELTA.findall(answer.text)]
+    deltas += [{"content": piece} for piece in pieces(answer.text)]
     chunks = [head | {"choices": [_choice(delta, None)]} for delta in deltas]
     last = head | {"choices": [_choice({}, _finish_reason(answer))], "countersign": answer_json(answer)}
     chunks.append(last)
     if include_usage:
         chunks.append(head | {"choices": [], "usage": _usage(answer)})
     return chunks
+
+
+def pieces(text: str) -> list[str]:
+    """The text in deltas of a few words; joined they are the text."""
+    return _DELTA.findall(text)
 
 
 def _choice(delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from countersign.answer.store import StoredAnswer
 from countersign.domain.answers import Answer, Citation, Claim, Confidence, ConflictNote, Cost, Usage
 from countersign.domain.clock import iso
 from countersign.domain.errors import UsageError
+from countersign.guard.question import MAX_QUESTION_CHARS
 
 T = TypeVar("T")
 
-MAX_QUESTION_CHARS = 8_000
 _MAX_MESSAGE_CHARS = 100_000
 
 Task = Literal["answer", "summarise", "reply"]
@@ -119,8 +119,13 @@ class PatchBody(Strict):
 
 # -- out --------------------------------------------------------------------------------------------------------
 def zoned(moment: datetime | None) -> datetime | None:
-    """A time without a zone is read as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    """In UTC; a time without a zone is read as UTC. Raises `UsageError` at the edges of the calendar."""
+    if moment is None:
+        return None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise UsageError("a time lies outside the calendar", code="time_invalid") from None
 
 
 def when(moment: datetime | None) -> str | None:

@@ -40,6 +40,7 @@ def create_app(house: House, *, behind_proxy: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
     metrics = Metrics()
     app.state.house = house
