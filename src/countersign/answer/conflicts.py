@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from countersign.answer.evidence import Unit, context_of, units_of
+from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number
 from countersign.corpus.glossary import concepts
 from countersign.corpus.terms import content_terms, found_in
@@ -36,12 +36,18 @@ class _Statement:
 
 
 def find_conflicts(
-    passages: Sequence[Passage], citations: Sequence[Citation], question: str = ""
+    passages: Sequence[Passage],
+    citations: Sequence[Citation],
+    question: str = "",
+    readings: Readings | None = None,
 ) -> tuple[ConflictNote, ...]:
     """Conflicts about what was asked, each once. `citations` names those of the passages that the answer cites."""
-    statements = [statement for passage in passages[:_MAX_PASSAGES] for statement in _statements(passage)]
-    asked_concepts = concepts(question)
-    asked = [statement for statement in statements if _about(statement, question, asked_concepts)]
+    readings = readings or Readings()
+    asked = [
+        statement
+        for passage in passages[:_MAX_PASSAGES]
+        for statement in _asked_about(_statements(passage, readings), passage, question)
+    ]
     notes: dict[tuple[str, ...], ConflictNote] = {}
     for first, second in combinations(asked, 2):
         values = _disagreement(first, second)
@@ -50,8 +56,8 @@ def find_conflicts(
     return tuple(notes.values())
 
 
-def _statements(passage: Passage) -> list[_Statement]:
-    units = [unit for unit in units_of(0, passage, passage.language) if not unit.is_carried]
+def _statements(passage: Passage, readings: Readings) -> list[_Statement]:
+    units = [unit for unit in readings.units(passage, passage.language) if not unit.is_carried]
     figures = [unit for unit in units if unit.facts.numbers or unit.facts.dates]
     return [_statement(passage, unit) for unit in figures[:_MAX_SENTENCES]]
 
@@ -64,16 +70,23 @@ def _statement(passage: Passage, unit: Unit) -> _Statement:
     return _Statement(passage, unit.text, words, concepts(unit.text), unit.facts)
 
 
-def _about(statement: _Statement, question: str, asked_concepts: frozenset[str]) -> bool:
-    if not question:
-        return True
-    language = statement.passage.language
-    context = context_of(statement.passage)
-    asked = content_terms(question, language)
-    there = statement.words | frozenset(content_terms(context, language))
-    found = sum(found_in(term, there) for term in asked) / len(asked) if asked else 0.0
-    alike = len(asked_concepts & (statement.concepts | concepts(context))) / max(1, len(asked_concepts))
-    return max(found, alike) >= _LEAST_QUESTION
+def _asked_about(statements: list[_Statement], passage: Passage, question: str) -> list[_Statement]:
+    """Those of one passage's statements that share enough words or concepts with the question."""
+    if not question or not statements:
+        return statements
+    context = context_of(passage)
+    asked, asked_concepts = content_terms(question, passage.language), concepts(question)
+    context_terms, context_concepts = frozenset(content_terms(context, passage.language)), concepts(context)
+
+    def about(statement: _Statement) -> bool:
+        alike = len(asked_concepts & (statement.concepts | context_concepts)) / max(1, len(asked_concepts))
+        if alike >= _LEAST_QUESTION:
+            return True
+        there = statement.words | context_terms
+        found = sum(found_in(term, there) for term in asked) / len(asked) if asked else 0.0
+        return found >= _LEAST_QUESTION
+
+    return [statement for statement in statements if about(statement)]
 
 
 def _disagreement(first: _Statement, second: _Statement) -> tuple[str, ...]:

@@ -30,7 +30,6 @@ class Segment:
 class Unit:
     """One piece of evidence. `start`/`end` are offsets into the passage's text; `terms` are its content stems."""
 
-    passage: int
     start: int
     end: int
     text: str
@@ -47,11 +46,25 @@ class Unit:
         return bool(self.before)
 
 
-def units_of(index: int, passage: Passage, language: Language) -> tuple[Unit, ...]:
-    """The evidence units of passage number `index` (0-based), single ones first, then sentences with the one before."""
+class Readings:
+    """Passages cut into evidence once for one answer, however many checks look at them. Not for more than one answer:
+    what it holds is text that somebody may see now."""
+
+    def __init__(self) -> None:
+        self._cut: dict[tuple[str, Language], tuple[Unit, ...]] = {}
+
+    def units(self, passage: Passage, language: Language) -> tuple[Unit, ...]:
+        key = (passage.passage_id, language)
+        if key not in self._cut:
+            self._cut[key] = units_of(passage, language)
+        return self._cut[key]
+
+
+def units_of(passage: Passage, language: Language) -> tuple[Unit, ...]:
+    """The evidence units of a passage, single ones first, then sentences with the one before."""
     spans = split_sentences(passage.text)[:_MAX_UNITS]
     header = _header(passage.text, spans)
-    singles = [_single(index, passage.text, span, header, language) for span in spans]
+    singles = [_single(passage.text, span, header, language) for span in spans]
     singles = [unit for unit in singles if unit.text]
     pairs = [
         _carried(first, second) for first, second in pairwise(singles) if not (first.is_row or second.is_row)
@@ -72,17 +85,16 @@ def _header(text: str, spans: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     return cells if first and figures <= len(cells) // 2 else ()
 
 
-def _single(
-    index: int, text: str, span: tuple[int, int], header: tuple[str, ...], language: Language
-) -> Unit:
+def _single(text: str, span: tuple[int, int], header: tuple[str, ...], language: Language) -> Unit:
     start, end = span
     raw = text[start:end]
     start += len(raw) - len(raw.lstrip())
     body = raw.strip()
     row = is_table_row(body)
     read = _read_row(body, header) if row else body
-    segments = _row_segments(body, header, language) if row else _clauses(body, language)
-    return Unit(index, start, start + len(body), body, _terms(read, language), facts(body), segments, row)
+    whole = Segment(body, _terms(read, language), facts(body))
+    segments = _row_segments(body, header, language) if row else _clauses(whole, language)
+    return Unit(start, start + len(body), body, whole.terms, whole.facts, segments, row)
 
 
 def _carried(before: Unit, unit: Unit) -> Unit:
@@ -109,13 +121,18 @@ def _row_segments(row: str, header: tuple[str, ...], language: Language) -> tupl
     )
 
 
-def _clauses(sentence: str, language: Language) -> tuple[Segment, ...]:
+def _clauses(whole: Segment, language: Language) -> tuple[Segment, ...]:
     """Clauses, cut only where both sides hold a figure: elsewhere a comma separates nothing that could be exchanged."""
+    sentence = whole.text
+    if not _has_figure(sentence):
+        return (whole,)
     cuts = [0]
     for match in _CLAUSE.finditer(sentence):
         before, after = sentence[cuts[-1] : match.start()], sentence[match.end() :]
         if _has_figure(before) and _has_figure(after):
             cuts.append(match.start() + 1)
+    if len(cuts) == 1:
+        return (whole,)
     cuts.append(len(sentence))
     parts = [sentence[a:b] for a, b in pairwise(cuts)]
     return tuple(Segment(part.strip(), _terms(part, language), facts(part)) for part in parts)

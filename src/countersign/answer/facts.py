@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from countersign.corpus.terms import fold, is_stop_word
 from countersign.corpus.transliterate import skeleton
@@ -37,11 +38,15 @@ _MONTH = (
 )
 _YEAR = r"(?P<{0}>(?:19|20)\d\d)"
 _YEAR_TAIL = r"(?:\s*(?:жылғы|жылы|жылдың|ж\.|г\.|года|году|год))?"
-_DATES: tuple[re.Pattern[str], ...] = tuple(
+_ANY_DIGIT = re.compile(r"\d")
+_ANY_MONTH = re.compile(_MONTH.format("w"))
+_DATES_IN_FIGURES: tuple[re.Pattern[str], ...] = (
+    re.compile(r"(?<!\d)" + _YEAR.format("y") + r"-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./]" + _YEAR.format("y") + r"(?!\d)"),
+)
+_DATES_WITH_MONTH: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?<!\d)" + _YEAR.format("y") + r"-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
-        r"(?<![\d.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./]" + _YEAR.format("y") + r"(?!\d)",
         _YEAR.format("y") + _YEAR_TAIL + r",?\s*(?P<d>\d{1,2})[-\s–]*(?:шы|ші)?\s*" + _MONTH.format("w"),
         r"(?<!\d)(?P<d>\d{1,2})(?:st|nd|rd|th|-го|-е)?\s+(?:of\s+)?"
         + _MONTH.format("w")
@@ -98,6 +103,9 @@ _UNITS: tuple[tuple[str, str], ...] = (
     ("sms", r"sms\b|смс\b"),
 )
 _UNIT = tuple((unit, re.compile(_ORDINAL + _FILLER + r"\s*(?:" + pattern + ")")) for unit, pattern in _UNITS)
+_ANY_UNIT_TEXT = "|".join(pattern for _, pattern in _UNITS)
+_ANY_UNIT = re.compile(_ORDINAL + _FILLER + r"\s*(?:" + _ANY_UNIT_TEXT + ")")
+"""Cheap test before the single ones, which are tried in their order."""
 _CURRENCIES = frozenset({"kzt", "usd", "eur", "rub"})
 _SIGN_BEFORE = {"$": "usd", "€": "eur", "₸": "kzt", "₽": "rub"}
 _NUMBER_WORDS: dict[str, int] = {
@@ -188,6 +196,8 @@ def facts(text: str) -> Facts:
     folded = unicodedata.normalize("NFC", text).replace("\u2212", "-")
     lowered = folded.casefold() if len(folded.casefold()) == len(folded) else folded.lower()
     names = _names(folded)
+    if not _ANY_DIGIT.search(lowered):  # every other fact is written with figures
+        return Facts(numbers=tuple(_number_words(lowered)), names=names)
     dates, rest = _take_dates(lowered)
     times, rest = _take_times(rest)
     identifiers, rest = _take_identifiers(rest)
@@ -202,7 +212,7 @@ def normalised_identifier(text: str) -> str:
 
 def _take_dates(text: str) -> tuple[tuple[Date, ...], str]:
     dates: list[Date] = []
-    for pattern in _DATES:
+    for pattern in (*_DATES_IN_FIGURES, *(_DATES_WITH_MONTH if _ANY_MONTH.search(text) else ())):
         while (match := pattern.search(text)) is not None:
             found = _date(match)
             if found is not None:
@@ -286,7 +296,7 @@ def _scale(text: str, at: int) -> tuple[int, int]:
 
 
 def _unit(text: str, start: int, end: int) -> tuple[str, int]:
-    for unit, pattern in _UNIT:
+    for unit, pattern in _UNIT if _ANY_UNIT.match(text, end) else ():
         match = pattern.match(text, end)
         if match:
             return unit, match.end()
@@ -296,12 +306,17 @@ def _unit(text: str, start: int, end: int) -> tuple[str, int]:
 def _number_words(text: str) -> list[Number]:
     found: list[Number] = []
     for match in _WORD.finditer(text):
-        value = _NUMBER_WORDS.get(fold(match.group()))
+        value = _number_word(match.group())
         if value is not None:
             unit, end = _unit(text, match.start(), match.end())
             if unit:  # a bare "two" or "он" (also a pronoun) says too little
                 found.append(Number(frozenset({Decimal(value)}), unit, match.start(), end, match.group()))
     return found
+
+
+@lru_cache(maxsize=16_384)
+def _number_word(word: str) -> int | None:
+    return _NUMBER_WORDS.get(fold(word))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -310,7 +325,7 @@ def _names(text: str) -> tuple[str, ...]:
     names: list[str] = []
     for index, match in enumerate(matches):
         word = match.group()
-        if not word[0].isupper() or len(word) < 3 or _never_a_name(fold(word)):
+        if not word[0].isupper() or len(word) < 3 or _never_a_name(word):
             continue
         if _opens(text, match.start()) and not _followed_by_capital(text, matches, index):
             continue
@@ -318,11 +333,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _never_a_name(folded: str) -> bool:
+@lru_cache(maxsize=16_384)
+def _never_a_name(word: str) -> bool:
+    folded = fold(word)
     return (
         is_stop_word(folded)
         or folded in _NOT_NAMES
-        or any(pattern.fullmatch(folded) for _, pattern in _UNIT)
+        or _ANY_UNIT.fullmatch(folded) is not None
         or folded in ("мбит", "кбит", "гбит")
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from countersign.answer.evidence import Segment, Unit, context_of, units_of
+from countersign.answer.evidence import Readings, Segment, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number, facts, normalised_identifier
 from countersign.answer.language import UNDETERMINED
 from countersign.answer.polarity import negated, opposites
@@ -110,13 +110,16 @@ async def verify(
     language: Language,
     embedder: Embedder | None,
     thresholds: Thresholds = THRESHOLDS,
+    readings: Readings | None = None,
 ) -> tuple[Claim, ...]:
     """The claims with `supported`, `support` and `reasons` set.
 
     `passages` are the *cited* ones in citation order (`Bound.cited`): citation number n is `passages[n - 1]`.
     `language` is the answer's; passages say their own. `embedder` None: nothing is supported across languages.
+    `readings` may be shared with `find_conflicts` of the same answer.
     """
-    sources = [_source(index, passage) for index, passage in enumerate(passages)]
+    readings = readings or Readings()
+    sources = [_source(passage, readings) for passage in passages]
     verified: list[Claim] = []
     for claim in claims:
         cited = [sources[n - 1] for n in claim.citations if 0 < n <= len(sources)]
@@ -124,13 +127,13 @@ async def verify(
     return tuple(verified)
 
 
-def _source(index: int, passage: Passage) -> _Source:
+def _source(passage: Passage, readings: Readings) -> _Source:
     language = passage.language or UNDETERMINED
     if language == UNDETERMINED:
         language = detect(passage.text)
     context = context_of(passage)
     return _Source(
-        units_of(index, passage, language),
+        readings.units(passage, language),
         language,
         context,
         frozenset(content_terms(context, language)),

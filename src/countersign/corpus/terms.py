@@ -69,7 +69,13 @@ def is_stop_word(word: str) -> bool:
 
 def content_terms(text: str, language: str) -> list[str]:
     """Stems of the words that carry meaning, in order, repeats kept."""
-    return [stem(word, language) for word in words(text) if not is_stop_word(word)]
+    return [term for word in words(text) if (term := _term(word, language))]
+
+
+@lru_cache(maxsize=65_536)
+def _term(word: str, language: str) -> str:
+    """The stem of a word that carries meaning; empty for one that does not."""
+    return "" if is_stop_word(word) else stem(word, language)
 
 
 @lru_cache(maxsize=65_536)
@@ -101,4 +107,7 @@ def found_in(term: str, evidence: set[str] | frozenset[str]) -> bool:
     if term in evidence:
         return True
     first = term[:1]
-    return any(other[:1] == first and similar(term, other) for other in evidence)
+    for other in evidence:  # noqa: SIM110 - the innermost loop of every check; a generator costs a third more
+        if other[:1] == first and similar(term, other):
+            return True
+    return False

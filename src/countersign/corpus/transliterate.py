@@ -44,6 +44,8 @@ def same_name(first: str, second: str) -> bool:
     a, b = skeleton(first), skeleton(second)
     if a == b:
         return len(a) > 1 or fold(first)[:3] == fold(second)[:3]
-    short, long = sorted((a, b), key=len)
+    short, long = (a, b) if len(a) <= len(b) else (b, a)
+    if len(short) < 3 or not long.startswith(short):
+        return False
     ending = long[len(short) :]
-    return len(short) >= 3 and long.startswith(short) and len(ending) <= 2 and set(ending) <= set("dtnkmlp")
+    return len(ending) <= 2 and set(ending) <= set("dtnkmlp")

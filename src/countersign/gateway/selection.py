@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from countersign.corpus.glossary import concepts
@@ -51,6 +51,8 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 
+_CAPITAL = re.compile(r"\s[«\"“(]?[A-ZА-ЯӘІҢҒҮҰҚӨҺ]")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -76,6 +78,15 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A content word of the question within its language."""
+
+    term: str
+    concepts: frozenset[str]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """`across`: the candidate is in another language than the question."""
 
@@ -95,18 +106,17 @@ def rank(
     """Best first. A score near 1 means that everything asked for is there; below about 0.45 that it is not."""
     asked_in = detect(question)
     asked_in = language if asked_in == "und" else asked_in
-    weights = _weights(content_terms(question, asked_in), found)
+    wanted = _wanted(content_terms(question, asked_in), found)
     asked = _asked_words(question)
+    focus = _focus_of(question)
     top = max((passage.score for passage in passages), default=0.0)
     scored: list[Scored] = []
     for candidate in found:
         passage = passages[candidate.passage]
         across = candidate.language not in (asked_in, "und")
-        score = _across(asked, candidate, passage) if across else _within(weights, candidate)
+        score = _across(asked, candidate, passage) if across else _within(wanted, candidate)
         prior = passage.score / top if top > 0 else 0.0
-        scored.append(
-            Scored(candidate, score + _focus(question, candidate.text) + _PRIOR * (prior - 0.5), across)
-        )
+        scored.append(Scored(candidate, score + focus(candidate.text) + _PRIOR * (prior - 0.5), across))
     return sorted(scored, key=lambda item: (-item.score, item.candidate.order))
 
 
@@ -194,36 +204,39 @@ def _read_row(row: str, header: tuple[str, ...]) -> str:
 # Scoring
 
 
-def _weights(terms: list[str], found: Sequence[Candidate]) -> dict[str, float]:
+def _wanted(terms: list[str], found: Sequence[Candidate]) -> list[_Wanted]:
     """Rarity of each asked word among the candidates; a word that none of them has weighs as much as one that one has."""
     size = len(found) + 1
-    return {
-        term: math.log(1 + size / (1 + sum(found_in(term, c.terms | c.heading) for c in found)))
+    there = [candidate.terms | candidate.heading for candidate in found]
+    return [
+        _Wanted(term, concepts(term), math.log(1 + size / (1 + sum(found_in(term, t) for t in there))))
         for term in dict.fromkeys(terms)
-    }
+    ]
 
 
-def _within(weights: dict[str, float], candidate: Candidate) -> float:
-    total = sum(weights.values())
+def _within(wanted: Sequence[_Wanted], candidate: Candidate) -> float:
+    total = sum(word.weight for word in wanted)
     if not total:
         return 0.0
-    return sum(weight * _presence(term, candidate) for term, weight in weights.items()) / total
+    own = concepts(candidate.text)
+    return sum(word.weight * _presence(word, candidate, own) for word in wanted) / total
 
 
-def _presence(term: str, candidate: Candidate) -> float:
-    if found_in(term, candidate.terms):
+def _presence(word: _Wanted, candidate: Candidate, own: frozenset[str]) -> float:
+    if found_in(word.term, candidate.terms):
         return 1.0
-    if found_in(term, candidate.heading):
+    if found_in(word.term, candidate.heading):
         return _HEADING_WEIGHT
-    if concepts(term) & concepts(candidate.text):
+    if word.concepts & own:
         return _CONCEPT_WEIGHT
-    return _BEFORE_WEIGHT if found_in(term, candidate.before) else 0.0
+    return _BEFORE_WEIGHT if found_in(word.term, candidate.before) else 0.0
 
 
 def _across(asked: Sequence[_Asked], candidate: Candidate, passage: Passage) -> float:
     """Share of the question's words found by concept or as a name, joined with the passage's similarity if known."""
     own, read = concepts(candidate.text), concepts(candidate.source)
-    names = [word for word in words(candidate.source) if len(word) > 2]
+    unknown = any(not word.concepts for word in asked)
+    names = {word for word in words(candidate.source) if len(word) > 2} if unknown else set[str]()
     total = sum(word.weight for word in asked)
     if not total:
         return 0.0
@@ -238,7 +251,7 @@ def _across(asked: Sequence[_Asked], candidate: Candidate, passage: Passage) -> 
     return 0.7 * share + 0.3 * min(1.0, max(0.0, alike))
 
 
-def _presence_across(word: _Asked, own: frozenset[str], read: frozenset[str], names: list[str]) -> float:
+def _presence_across(word: _Asked, own: frozenset[str], read: frozenset[str], names: set[str]) -> float:
     if word.concepts & own:
         return 1.0
     if word.concepts & read:
@@ -262,12 +275,13 @@ def _asked_words(question: str) -> list[_Asked]:
     return list(asked.values())
 
 
-def _focus(question: str, text: str) -> float:
+def _focus_of(question: str) -> Callable[[str], float]:
+    """What a text gains by holding the kind of thing that is asked for, or loses by lacking it."""
     asked = fold(question)
     if _ASKS_TIME.search(asked):
-        return _FOCUS if _TIME.search(text) else -_FOCUS
+        return lambda text: _FOCUS if _TIME.search(text) else -_FOCUS
     if _ASKS_FIGURE.search(asked):
-        return _FOCUS if any(char.isdigit() for char in text) else -_FOCUS
+        return lambda text: _FOCUS if any(char.isdigit() for char in text) else -_FOCUS
     if _ASKS_PERSON.search(asked):
-        return 0.5 * _FOCUS if re.search(r"\s[«\"“(]?[A-ZА-ЯӘІҢҒҮҰҚӨҺ]", text) else 0.0
-    return 0.0
+        return lambda text: 0.5 * _FOCUS if _CAPITAL.search(text) else 0.0
+    return lambda _: 0.0

@@ -30,6 +30,11 @@ _BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,4096}={0,2}(?
 _SPACED_LETTERS = re.compile(r"(?<!\w)(?:[^\W\d_][ .\-_*·]){4,}[^\W\d_](?!\w)")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _WORD = re.compile(r"[^\W\d_]+")
+# Both alphabets in one word. Each word is tried once, at its start, and nothing is given back: linear in the text.
+_MIXED_WORD = re.compile(
+    r"(?<![^\W\d_])[^\W\d_A-Za-z\u0400-\u052f]*+"
+    r"(?:[A-Za-z][^\W\d_\u0400-\u052f]*+[\u0400-\u052f]|[\u0400-\u052f][^\W\d_A-Za-z]*+[A-Za-z])"
+)
 _ABBREVIATION_WITH_ENDING = re.compile("[A-Z]{2,}[\u0430-\u044f\u0451\u0456\u0493-\u04e9]{2,}")
 _STYLES = ("<wide>", "<narrow>", "<font>", "<circle>", "<square>", "<noBreak>")
 
@@ -126,7 +131,7 @@ def fold_mixed_script(text: str) -> tuple[str, int]:
     A word is left alone when a letter has no look-alike in the other alphabet ("IPфон"), or when it is an
     abbreviation with a case ending ("XLSXке"). Lengths never change. Returns the text and how many words changed.
     """
-    if text.isascii():
+    if text.isascii() or not _MIXED_WORD.search(text):
         return text, 0
     changed = 0
 

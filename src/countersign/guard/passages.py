@@ -15,7 +15,7 @@ from countersign.domain.documents import Passage
 from countersign.domain.errors import IntegrityError
 from countersign.guard.findings import GuardFinding
 from countersign.guard.injection import Signal
-from countersign.guard.untrusted import treat
+from countersign.guard.untrusted import harmless, treat
 
 _DATAMARKS = "¦ˆ˜‡※¬⁞⸱↦⌁"
 _PRIVATE_USE = range(0xE000, 0xF8FF)
@@ -119,8 +119,8 @@ def _fenced(opening: str, closing: str, text: str, marker: str, char: str) -> st
 
 
 def _cleaned(passage: Passage, text: str) -> Passage:
-    title = treat(passage.title, "passages").text
-    headings = tuple(treat(heading, "passages").text for heading in passage.heading_path)
+    title = harmless(passage.title)
+    headings = tuple(harmless(heading) for heading in passage.heading_path)
     if (text, title, headings) == (passage.text, passage.title, passage.heading_path):
         return passage
     return replace(passage, text=text, title=title, heading_path=headings)

@@ -22,8 +22,7 @@ class Treated:
 def treat(raw: str, stage: Stage, *, subject: str = "") -> Treated:
     """Clean `raw`, take chat-control tokens and fence imitations out of it, and score its wording."""
     cleaned = clean(raw)
-    text, tokens = defuse_control(cleaned.text)
-    text, fences = defuse_fences(text)
+    text, tokens, fences = _taken_apart(cleaned.text)
     signal = injection_signal(raw, extra_hidden=cleaned.hidden)
     findings = [
         *_cleaning_findings(cleaned, stage, subject),
@@ -32,6 +31,17 @@ def treat(raw: str, stage: Stage, *, subject: str = "") -> Treated:
         *_signal_findings(signal, stage, subject),
     ]
     return Treated(text, tuple(findings), signal)
+
+
+def harmless(raw: str) -> str:
+    """The text of `treat` alone, for titles and headings: nothing is reported of them."""
+    return _taken_apart(clean(raw).text)[0]
+
+
+def _taken_apart(text: str) -> tuple[str, int, int]:
+    text, tokens = defuse_control(text)
+    text, fences = defuse_fences(text)
+    return text, tokens, fences
 
 
 def _cleaning_findings(cleaned: Cleaned, stage: Stage, subject: str) -> list[GuardFinding]:
