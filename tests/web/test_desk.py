@@ -164,6 +164,7 @@ def test_a_held_answer_is_approved_by_keyboard_and_reaches_its_asker(open_page: 
     reviewer.keyboard.press("Escape")
     reviewer.keyboard.press("c")
     expect(reviewer.get_by_role("button", name="Give back")).to_be_visible()
+    reviewer.wait_for_load_state()
     reviewer.keyboard.press("a")
     expect(reviewer.get_by_text("Approved. The asker can read the answer now.")).to_be_visible()
 
@@ -178,6 +179,7 @@ def test_an_edited_answer_keeps_its_citations(open_page: Open, desk: Desk) -> No
     reviewer.keyboard.press("e")
     text = reviewer.get_by_label("The answer as it goes out")
     expect(text).to_be_focused()
+    expect(reviewer.locator(".verbs")).to_be_hidden()
     assert "[1]" in text.input_value()
     text.fill("A safe deposit box costs 7,000 tenge per year [1].")
     reviewer.keyboard.press("Control+Enter")
@@ -304,6 +306,8 @@ def test_a_form_without_its_token_changes_nothing(open_page: Open, desk: Desk) -
     assert _post(desk, "/ask", {**fields, "csrf": token}, "") == 401
     assert _post(desk, "/sign-in", {"name": "aigerim", "secret": PASSWORD}, "") == 403
     assert _post(desk, "/ask", {**fields, "csrf": token, "question": "x" * 300_000}, cookie) == 429
+    assert _post(desk, "/ask", {**fields, "csrf": token, "assistant": "nobody"}, cookie) == 404
+    assert _post(desk, "/ask", {**fields, "csrf": token, "as_of": "yesterday"}, cookie) == 400
     assert _post(desk, "/ask", {**fields, "csrf": token}, cookie) == 303
 
 

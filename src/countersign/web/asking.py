@@ -17,10 +17,9 @@ from countersign.domain.answers import Answer, HistoryTurn, Question, Task
 from countersign.domain.clock import from_iso
 from countersign.domain.errors import CountersignError, NotFound, UsageError
 from countersign.domain.workspace import Assistant
-from countersign.web.rendering import HEADERS, Web, redirect, request_id
+from countersign.web.rendering import HEADERS, Web, problem_code, redirect, request_id
 from countersign.web.routing import SignedIn, TheWeb, pages
 from countersign.web.visitor import Form, read_signed_form
-from countersign.web.wording import PROBLEM
 
 router = pages()
 
@@ -147,5 +146,4 @@ def _end(request: Request, web: Web, asking: asyncio.Task[Answer]) -> str:
         return f"event: done\ndata: /answers/{asking.result().answer_id}\n\n"
     if not isinstance(error, CountersignError):
         raise error
-    code = error.code if error.code in PROBLEM else "not_found"
-    return f"event: problem\ndata: {web.words(request, 'problem', code)}\n\n"
+    return f"event: problem\ndata: {web.words(request, 'problem', problem_code(error))}\n\n"

@@ -53,18 +53,18 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 
-_STATUSES: tuple[tuple[type[CountersignError], int], ...] = (
-    (NotFound, 404),
-    (NotPermitted, 403),
-    (NotAuthenticated, 401),
-    (UsageError, 400),
-    (Conflict, 409),
-    (LimitExceeded, 429),
+_KINDS: tuple[tuple[type[CountersignError], int, str], ...] = (
+    (NotFound, 404, "not_found"),
+    (NotPermitted, 403, "not_permitted"),
+    (NotAuthenticated, 401, "sign_in_failed"),
+    (UsageError, 400, "bad_request"),
+    (Conflict, 409, "conflict"),
+    (LimitExceeded, 429, "overloaded"),
 )
 
 
 def status_of(error: CountersignError) -> int:
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 503)
+    return next((status for kind, status, _ in _KINDS if isinstance(error, kind)), 503)
 
 
 @dataclass(slots=True)
@@ -113,13 +113,12 @@ class Web:
 
     def problem(self, request: Request, visitor: Visitor | None, error: CountersignError) -> HTMLResponse:
         """An error as a page. Only words of our own catalogue and the stable code: never what was sent."""
-        code = error.code if error.code in PROBLEM else _general(error)
         return self.page(
             request,
             "problem.html",
             visitor,
             status_code=status_of(error),
-            code=code,
+            code=problem_code(error),
             shown_code=error.code,
             request_id=request_id(request),
         )
@@ -130,10 +129,11 @@ def request_id(request: Request) -> str:
     return getattr(request.state, "request_id", "")
 
 
-def _general(error: CountersignError) -> str:
-    if isinstance(error, NotFound):
-        return "not_found"
-    return "not_permitted" if isinstance(error, NotPermitted) else "form_invalid"
+def problem_code(error: CountersignError) -> str:
+    """The code of our own words for an error; what has none of its own is called by its kind."""
+    if error.code in PROBLEM:
+        return error.code
+    return next((code for kind, _, code in _KINDS if isinstance(error, kind)), "unavailable")
 
 
 def redirect(path: str) -> RedirectResponse:

@@ -8,10 +8,9 @@ from fastapi.responses import Response
 from countersign.app.desk import ReviewItem
 from countersign.domain.errors import CountersignError, NotFound
 from countersign.web.answers import sentences_of, source_cards
-from countersign.web.rendering import Web, redirect, status_of
+from countersign.web.rendering import Web, problem_code, redirect, status_of
 from countersign.web.routing import SignedIn, TheWeb, pages
 from countersign.web.visitor import Visitor, read_signed_form
-from countersign.web.wording import PROBLEM
 
 router = pages()
 
@@ -88,7 +87,7 @@ async def _failed(
     text: str = "",
     reason: str = "",
 ) -> Response:
-    if isinstance(error, NotFound) or error.code not in PROBLEM:
+    if isinstance(error, NotFound):
         raise error
     return await _desk(
         request,
@@ -98,7 +97,7 @@ async def _failed(
         act=act,
         typed_text=text,
         typed_reason=reason,
-        problem=error.code,
+        problem=problem_code(error),
         status=status_of(error),
     )
 

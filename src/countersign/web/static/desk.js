@@ -12,6 +12,7 @@
     if (!editing) return;
     editing.hidden = !on;
     shown.hidden = on;
+    document.querySelector(".verbs").hidden = on;
     (on ? document.getElementById("edited") : document.getElementById("item-head")).focus();
   }
 
@@ -24,7 +25,7 @@
 
   function press(key) {
     const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
-    if (target && !target.disabled) target.click();
+    if (target?.checkVisibility()) target.click();
   }
 
   function leave(path) {

@@ -58,7 +58,7 @@ async function waitForReviewer(place) {
     if (document.hidden) continue;
     try {
       const reply = await fetch(place, { headers: { Accept: "application/json" } });
-      if (!reply.ok) return;
+      if (!reply.ok || reply.redirected) return;
       if ((await reply.json()).status !== was) return location.reload();
     } catch { /* the network is away for a moment: the next round asks again */ }
   }
