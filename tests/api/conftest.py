@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,8 @@ async def serving(settings: Workspace, cache: Path, *, ingest: bool = True) -> A
 async def served(tmp_path: Path) -> AsyncGenerator[Served, None]:
     write_files(tmp_path / "files", FILES, ROWS)
     holding = assistant(hold_when=HoldRules(classification=("board",)))
-    settings = workspace(tmp_path, assistants={"staff-help": holding})
+    plain = workspace(tmp_path, assistants={"staff-help": holding}, tenants=("bank", "telecom"))
+    bank_only = {name: replace(source, tenants=("bank",)) for name, source in plain.sources.items()}
+    settings = replace(plain, sources=bank_only)
     async with serving(settings, tmp_path / "cache") as joined:
         yield joined

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import openai
 import orjson
 import pytest
 
+from countersign.domain.errors import StorageError
 from countersign.domain.workspace import ModelSettings, ParseLimits, Price
 from countersign.testing.scripted_model import ScriptedModel
 from tests.api.conftest import ABSENT, FEE, FILES, ROWS, Served, serving
@@ -121,7 +123,8 @@ async def test_forbidden_and_absent_are_the_same_bytes(served: Served) -> None:
         ("GET", f"/api/answers/{answer['answer_id']}", "/api/answers/" + "a" * 5000, None),
         ("GET", f"/api/answers/{answer['answer_id']}", "/api/answers/..%2f..%2fetc", None),
     ]
-    for key in (outsider, other_publisher):
+    elsewhere = await served.key("asel", ["staff"], ["user", "operator", "auditor", "reviewer"], "telecom")
+    for key in (outsider, other_publisher, elsewhere):
         for method, there, nowhere, body in pairs:
             more: dict[str, Any] = {"headers": {"X-Request-Id": "same"}} | ({"json": body} if body else {})
             forbidden = await served.raw(method, there, key, **more)
@@ -263,6 +266,33 @@ async def test_a_surprise_is_logged_with_its_request_and_told_without_its_trace(
         assert "req-7" in logged.getMessage()
 
 
+async def test_a_failure_after_the_stream_began_is_its_last_event(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = await served.key("aigerim", ["staff"])
+    failures: list[Exception] = [StorageError("the disk is full", code="disk_full"), RuntimeError("hunter2")]
+
+    async def fails(_: object, __: object, watch: Any, *___: object) -> None:
+        watch("guard_question")
+        await asyncio.sleep(0.05)
+        raise failures[0]
+
+    monkeypatch.setattr(served.house.asking, "ask", fails)
+    for code in ("disk_full", "internal"):
+        stream = {"Accept": "text/event-stream"}
+        _, raw, _ = await served.raw("POST", "/api/ask", key, json=ASK, headers=stream)
+        last = raw.decode().rstrip().split("\n\n")[-1]
+        assert last.startswith("event: error\ndata: ")
+        assert orjson.loads(last.split("data: ", 1)[1])["error"]["code"] == code
+        async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0) as client:
+            with pytest.raises(openai.APIError) as told:
+                chunks = await client.chat.completions.create(**CHAT, stream=True)  # type: ignore[call-overload]
+                assert [chunk async for chunk in chunks] == []
+        assert told.value.code == code
+        assert "hunter2" not in str(told.value)
+        failures.pop(0)
+
+
 async def test_every_response_has_an_id_and_the_security_headers(served: Served) -> None:
     for sent, kept in (("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ("<i>", False), ("", False)):
         _, _, response = await served.call("GET", "/healthz", headers={"X-Request-Id": sent} if sent else {})
@@ -359,6 +389,12 @@ async def test_health_metrics_and_reference(served: Served) -> None:
     _, described, _ = await served.call("GET", "/api/openapi.json")
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert b"HTTPValidationError" not in orjson.dumps(described)
+    pushed = described["paths"]["/api/documents/{source}/{external_id}"]["put"]["requestBody"]["content"]
+    assert set(pushed) == {"application/json", "multipart/form-data"}
+    assert {"text", "content_base64", "rights"} <= set(
+        described["components"]["schemas"]["DocumentBody"]["properties"]
+    )
+    assert b"content_base64" in html
 
 
 async def test_behind_a_proxy_metrics_need_a_key_that_may_read_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from countersign.access.decide import Action, Permit, may
-from countersign.api.pushes import read_push
+from countersign.api.pushes import PUSH_BODY, read_push
 from countersign.api.schemas import Cursor, Json, Limit, PatchBody, Word, page, zoned
 from countersign.api.security import Me, TheHouse, keyed
 from countersign.app.library import Change
@@ -46,7 +46,7 @@ async def document(house: TheHouse, me: Me, document_id: str) -> Response:
     return Json(document_json(await house.library.get(me, document_id)))
 
 
-@router.put("/api/documents/{source}/{external_id:path}")
+@router.put("/api/documents/{source}/{external_id:path}", openapi_extra=PUSH_BODY)
 async def put(request: Request, house: TheHouse, me: Me, source: str, external_id: str) -> Response:
     """Push a document: multipart (`file`, `meta`) or JSON. 202: it is kept, and searchable when its job is done."""
     content, said = await read_push(request)

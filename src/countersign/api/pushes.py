@@ -22,6 +22,24 @@ T = TypeVar("T", bound=MetaBody)
 MAX_JSON_BYTES = 32 << 20
 """A larger document comes as multipart, which is not held in memory twice."""
 _MAX_META_BYTES = 256 << 10
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "meta": {"$ref": "#/components/schemas/MetaBody"},
+    },
+}
+PUSH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/DocumentBody"}},
+            "multipart/form-data": {"schema": _FORM},
+        },
+    }
+}
+"""How a push looks in the description of this API."""
 
 
 async def read_push(request: Request) -> tuple[bytes, Submission]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, StrictUndefined
 from starlette.responses import Response
 
-from countersign.api.schemas import Json
+from countersign.api.schemas import DocumentBody, Json, MetaBody
 
 router = APIRouter()
 
@@ -75,7 +75,7 @@ def describe(app: FastAPI) -> None:
         schema = plain()
         parts: dict[str, Any] = schema.setdefault("components", {})
         parts.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
-        parts.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+        parts.setdefault("schemas", {}).update({"Error": _ERROR_SCHEMA, **_pushed()})
         for path, methods in schema["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
@@ -86,6 +86,15 @@ def describe(app: FastAPI) -> None:
         return schema
 
     app.openapi = described
+
+
+def _pushed() -> dict[str, Any]:
+    """Pushes are read by hand, so their bodies are described by hand too."""
+    bodies: dict[str, Any] = {}
+    for body in (DocumentBody, MetaBody):
+        schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+        bodies |= schema.pop("$defs", {}) | {body.__name__: schema}
+    return bodies
 
 
 def operations(described: Mapping[str, Any]) -> Iterator[Operation]:
