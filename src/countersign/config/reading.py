@@ -7,6 +7,7 @@ types, and prints the reference page, so the three cannot disagree.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,7 @@ class _Loader(yaml.SafeLoader):
 def compose(text: str) -> yaml.Node:
     """The tree of one YAML document. Raises `Wrong` with a line for anything that is not plain YAML."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(_quote_references(text), Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
@@ -151,6 +152,23 @@ def compose(text: str) -> yaml.Node:
     if not isinstance(node, yaml.MappingNode):
         raise Wrong("the file says nothing", "it needs at least `name:`", line=1)
     return node
+
+
+_BARE_REFERENCE = re.compile(r"(?<=[:,\[]\s)(\$\{(?:env|file):[^}\s\"']+\})(?=\s*(?:[,}\]#]|$))")
+
+
+def _quote_references(text: str) -> str:
+    """`{key: ${env:NAME}}` on one line is what people write; YAML would read its braces. Lines stay where they are."""
+    return "\n".join(_quote_on_line(line) if "${" in line else line for line in text.split("\n"))
+
+
+def _quote_on_line(line: str) -> str:
+    def quoted(match: re.Match[str]) -> str:
+        before = line[: match.start()]
+        inside_quotes = before.count('"') % 2 or before.count("'") % 2
+        return match[1] if inside_quotes or "#" in before else f'"{match[1]}"'
+
+    return _BARE_REFERENCE.sub(quoted, line)
 
 
 # -- nodes to values --------------------------------------------------------------------------------------------
