@@ -7,11 +7,16 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import workspaces
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
+
+# A slow machine is no failure, and the same commit must give the same verdict in CI.
+settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("house")
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
