@@ -92,7 +92,7 @@ def test_an_answer_leads_to_the_passage_on_its_page(open_page: Open, desk: Desk)
     expect(source).to_contain_text("page 2 of 2")
     image = source.locator("img")
     image.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#source-1 img').naturalWidth > 500")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     picture, passage = image.bounding_box(), source.locator("rect").bounding_box()
     assert picture
     assert passage
