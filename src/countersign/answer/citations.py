@@ -52,24 +52,50 @@ class _Sentence:
 
 def bind(text: str, passages: Sequence[Passage]) -> Bound:
     """Bind every sentence of a model's `text` to `passages`, numbered for the model 1… in this order."""
-    dropped: list[str] = []
-    marked = [
-        _read(text[start:end], _pattern(text), len(passages), dropped) for start, end in split_sentences(text)
-    ]
-    sentences = [_with_best(sentence, passages) for sentence in _marks_alone(marked)]
-    order = list(dict.fromkeys(index for sentence in sentences for index in sentence.passages))
-    number = {index: n for n, index in enumerate(order, 1)}
-    out, claims = _write(sentences, number)
-    citations = tuple(
-        _citation(number[index], passages[index], _resting_on(number[index], claims)) for index in order
-    )
-    return Bound(
-        out, claims, citations, tuple(passages[index] for index in order), tuple(dict.fromkeys(dropped))
-    )
+    binding = Binding(passages)
+    binding.add(text)
+    return binding.bound()
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    return _BRACKET if _BRACKET.search(text) else _PAREN
+class Binding:
+    """The same in pieces of whole sentences: a number, once given, stays, because numbers follow first appearance."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._bracketed = False
+        self._number: dict[int, int] = {}
+        self._claims: list[Claim] = []
+        self._dropped: list[str] = []
+        self._text = ""
+
+    def add(self, piece: str) -> str:
+        """Bind the next whole sentences; returns their text as it goes on, without the white space at its end."""
+        self._bracketed = self._bracketed or _BRACKET.search(piece) is not None
+        pattern = _BRACKET if self._bracketed else _PAREN
+        marked = [
+            _read(piece[start:end], pattern, len(self._passages), self._dropped)
+            for start, end in split_sentences(piece)
+        ]
+        sentences = [_with_best(sentence, self._passages) for sentence in _marks_alone(marked)]
+        for index in (index for sentence in sentences for index in sentence.passages):
+            self._number.setdefault(index, len(self._number) + 1)
+        left = len(self._text.rstrip())
+        self._text, claims = _write(self._text, sentences, self._number)
+        self._claims.extend(claims)
+        return self._text.rstrip()[left:]
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self._claims)
+
+    def bound(self) -> Bound:
+        """Everything so far."""
+        claims = tuple(self._claims)
+        citations = tuple(
+            _citation(n, self._passages[index], _resting_on(n, claims)) for index, n in self._number.items()
+        )
+        cited = tuple(self._passages[index] for index in self._number)
+        return Bound(self._text.rstrip(), claims, citations, cited, tuple(dict.fromkeys(self._dropped)))
 
 
 def _read(raw: str, pattern: re.Pattern[str], count: int, dropped: list[str]) -> _Sentence:
@@ -136,8 +162,8 @@ def support_score(sentence: str, passage: Passage) -> float:
     return len(mine & concepts(whole)) / len(mine) if len(mine) > 1 else 0.0
 
 
-def _write(sentences: list[_Sentence], number: dict[int, int]) -> tuple[str, tuple[Claim, ...]]:
-    out = ""
+def _write(out: str, sentences: list[_Sentence], number: dict[int, int]) -> tuple[str, list[Claim]]:
+    """`out` with the sentences after it, and what they claim, with offsets into the whole."""
     claims: list[Claim] = []
     for sentence in sentences:
         numbers = tuple(sorted(number[index] for index in sentence.passages))
@@ -149,7 +175,7 @@ def _write(sentences: list[_Sentence], number: dict[int, int]) -> tuple[str, tup
                 Claim(out[start:], start, len(out), supported=False, support="none", citations=numbers)
             )
         out += sentence.tail
-    return out.rstrip(), tuple(claims)
+    return out, claims
 
 
 def _resting_on(n: int, claims: tuple[Claim, ...]) -> str:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import Protocol
 
 from countersign.answer.compose import ABSTAIN
 from countersign.answer.line import Line
 from countersign.answer.turn import Served, Turn
-from countersign.domain.answers import RefusalReason
+from countersign.domain.answers import RefusalReason, Usage
 from countersign.domain.events import EventKind
 from countersign.gateway.budget import limits_of
 from countersign.gateway.residency import allowed_regions
-from countersign.gateway.seams import Delta, Done, Exhausted, ModelRequest, Restart, RungChosen, RungSkipped
+from countersign.gateway.seams import (
+    Delta,
+    Done,
+    Exhausted,
+    LadderEvent,
+    ModelRequest,
+    Restart,
+    RungChosen,
+    RungSkipped,
+)
 from countersign.gateway.streams import closing
+from countersign.gateway.tokens import estimate_tokens
 
+CUT_SHORT = "cut_short"
+"""Warning of an answer whose end is missing although it has begun to leave: the model or the reader went away."""
 _CAUSES = {
     "residency": RefusalReason.NO_MODEL_ALLOWED,
     "budget": RefusalReason.BUDGET_EXCEEDED,
@@ -22,14 +36,68 @@ _CAUSES = {
 }
 
 
-async def generate_text(line: Line, turn: Turn) -> Turn:
-    """Raises nothing for a model's failure: the next rung serves, or the turn is refused with the cause."""
+class Listener(Protocol):
+    """Hears a draft as it is written, to let it leave before it is whole."""
+
+    @property
+    def left(self) -> str:
+        """What has left already, and so cannot be written anew by another rung."""
+        ...
+
+    def begin(self) -> None:
+        """A rung begins; what an earlier one wrote is void."""
+        ...
+
+    async def hear(self, text: str) -> bool:
+        """The next piece; False when no more is wanted."""
+        ...
+
+
+async def generate_text(line: Line, turn: Turn, listener: Listener | None = None) -> Turn:
+    """Raises nothing for a model's failure: the next rung serves, or the turn is refused with the cause.
+
+    Once something has left through the `listener` there is no next rung: a failure then cuts the draft short.
+    """
     started = time.perf_counter()
     written: list[str] = []
     chosen: RungChosen | None = None
     done: Done | None = None
-    ladder = line.ladders[turn.assistant.name]
-    stream = ladder.stream(
+    async with closing(_stream(line, turn)) as values:
+        async for value in values:
+            if isinstance(value, RungChosen):
+                chosen, written = value, []
+                if listener is not None:
+                    listener.begin()
+            elif isinstance(value, Delta):
+                written.append(value.text)
+                if listener is not None and not await listener.hear(value.text):
+                    break
+            elif isinstance(value, Restart):
+                turn = _note_failure(line, turn, value)
+                if listener is not None and listener.left:
+                    break
+            elif isinstance(value, Exhausted):
+                return _exhausted(line, turn, value)
+            else:
+                done = value
+    draft = "".join(written).strip()
+    if chosen is not None and done is None and listener is not None:
+        done = Done("stop", Usage(0, estimate_tokens(draft)))
+        turn = replace(turn, warnings=(*turn.warnings, CUT_SHORT))
+    if chosen is None or done is None:
+        return _exhausted(line, turn, Exhausted(()))
+    served = Served(
+        chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
+    )
+    turn = _note_call(line, turn, served, started, len(draft))
+    if (done.finish_reason == "abstained" or abstains(draft)) and not (listener and listener.left):
+        return replace(turn, served=served).refused(RefusalReason.NO_EVIDENCE)
+    warnings = ("cut_at_length",) if done.finish_reason == "length" else ()
+    return replace(turn, served=served, draft=draft, warnings=(*turn.warnings, *warnings))
+
+
+def _stream(line: Line, turn: Turn) -> AsyncGenerator[LadderEvent, None]:
+    return line.ladders[turn.assistant.name].stream(
         _request(turn),
         allowed_regions=allowed_regions((p.residency for p in turn.passages), line.residency),
         limits=limits_of(
@@ -40,32 +108,9 @@ async def generate_text(line: Line, turn: Turn) -> Turn:
             now=turn.started,
         ),
     )
-    async with closing(stream) as values:
-        async for value in values:
-            if isinstance(value, RungChosen):
-                chosen, written = value, []
-            elif isinstance(value, Delta):
-                written.append(value.text)
-            elif isinstance(value, Restart):
-                turn = _note_failure(line, turn, value)
-            elif isinstance(value, Exhausted):
-                return _exhausted(line, turn, value)
-            else:
-                done = value
-    if chosen is None or done is None:
-        return _exhausted(line, turn, Exhausted(()))
-    draft = "".join(written).strip()
-    served = Served(
-        chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
-    )
-    turn = _note_call(line, turn, served, started, len(draft))
-    if done.finish_reason == "abstained" or _abstains(draft):
-        return replace(turn, served=served).refused(RefusalReason.NO_EVIDENCE)
-    warnings = ("cut_at_length",) if done.finish_reason == "length" else ()
-    return replace(turn, served=served, draft=draft, warnings=(*turn.warnings, *warnings))
 
 
-def _abstains(draft: str) -> bool:
+def abstains(draft: str) -> bool:
     """Nothing, or the agreed word alone; a text that merely contains the word is judged like any other."""
     return len(draft.replace(ABSTAIN, "").strip(" .[]0123456789")) == 0
 

@@ -25,6 +25,7 @@ async def settle(line: Line, turn: Turn, watch: Watch) -> Answer | None:
         in_force_at=turn.as_of,
         events=_closing(line, turn, answer, hold).events,
         hold=hold,
+        left=bool(turn.left),
     )
     watch("record")
     if await line.answers.finish(finished, turn.principal):
@@ -69,9 +70,10 @@ def _answer(line: Line, turn: Turn) -> Answer:
         return replace(answer, draft=turn.draft, text=sentence_for_hold(turn.language, turn.answer_id))
     if decision.status is AnswerStatus.REFUSED:
         reason = decision.refusal or RefusalReason.NO_EVIDENCE
+        sentence = sentence_for_refusal(reason, turn.language, turn.answer_id)
         return replace(
             answer,
-            text=sentence_for_refusal(reason, turn.language, turn.answer_id),
+            text=f"{turn.left}\n\n{sentence}" if turn.left else sentence,
             refusal=reason,
             citations=(),
             claims=(),

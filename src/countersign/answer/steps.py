@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from countersign.access.principal import Principal
-from countersign.answer.citations import bind
+from countersign.answer.citations import Bound, bind
 from countersign.answer.compose import ABSTAIN, compose
 from countersign.answer.confidence import judge_confidence
 from countersign.answer.conflicts import find_conflicts
@@ -21,6 +21,7 @@ from countersign.domain.answers import Question, RefusalReason
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.events import EventKind
 from countersign.guard.findings import GuardFinding
+from countersign.guard.output import OutputFilter
 from countersign.guard.passages import fence, fence_question, new_datamark, new_marker
 from countersign.guard.prompt import new_canary
 from countersign.retrieval.retrieve import Retrieved
@@ -173,29 +174,42 @@ async def generate(line: Line, turn: Turn) -> Turn:
 
 async def guard_output(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
-    composed = turn.composed
-    filtering = line.guard.output_filter(
+    filtering = output_filter(line, turn)
+    text = filtering.feed(turn.draft) + filtering.finish()
+    blocked = filtering.blocked_reason
+    if not blocked and line.guard.examine_output(text).action != "allow":
+        blocked = "check_blocked"
+    turn = note_output(line, turn, filtering.findings, blocked, started)
+    if blocked:
+        return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, blocked)
+    return replace(turn, draft=text)
+
+
+def output_filter(line: Line, turn: Turn) -> OutputFilter:
+    """What stands between the draft of this turn and its reader."""
+    return line.guard.output_filter(
         canary=turn.canary,
-        system_prompt=composed.system_prompt if composed else "",
+        system_prompt=turn.composed.system_prompt if turn.composed else "",
         allowed_hosts=turn.assistant.allowed_link_hosts,
         may_see_personal=sees_personal(turn),
         tenant_key=line.tenant_keys(turn.principal.tenant),
         datamark=turn.datamark,
         spoken=(ABSTAIN,),
     )
-    text = filtering.feed(turn.draft) + filtering.finish()
-    blocked = filtering.blocked_reason
-    if not blocked and line.guard.examine_output(text).action != "allow":
-        blocked = "check_blocked"
-    facts = {"findings": _codes(filtering.findings), "blocked": blocked, "duration_ms": _ms(started)}
-    turn = turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
-    if blocked:
-        return replace(turn, draft="").refused(RefusalReason.OUTPUT_BLOCKED, blocked)
-    return replace(turn, draft=text)
+
+
+def note_output(
+    line: Line, turn: Turn, findings: Sequence[GuardFinding], blocked: str, started: float
+) -> Turn:
+    facts = {"findings": _codes(findings), "blocked": blocked, "duration_ms": _ms(started)}
+    return turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
 
 
 async def bind_citations(line: Line, turn: Turn) -> Turn:
-    bound = bind(turn.draft, turn.passages)
+    return with_bound(turn, bind(turn.draft, turn.passages))
+
+
+def with_bound(turn: Turn, bound: Bound) -> Turn:
     warnings = ("invented_citation",) if bound.dropped else ()
     return replace(
         turn,

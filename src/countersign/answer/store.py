@@ -35,6 +35,8 @@ class Finished:
     """The moment at which the passages must be in force: now, or the past that was asked about."""
     events: tuple[Event, ...]
     hold: Hold | None = None
+    left: bool = False
+    """Text has left already, each sentence after a look at the rights: kept whatever the rights are now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,16 @@ class CitedPassage:
 
 
 class AnswerStore(Protocol):
+    async def permitted(
+        self, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
+    ) -> bool:
+        """Whether this person, as the database knows them now, may read every one of these passages."""
+        ...
+
     async def finish(self, finished: Finished, principal: Principal) -> bool:
         """Re-check the asker's current rights on every passage and, in the same transaction, keep everything.
 
-        False, with nothing kept, when a passage was lost meanwhile.
+        False, with nothing kept, when a passage was lost meanwhile and no text has left.
         """
         ...
 

@@ -67,6 +67,8 @@ class Turn:
     canary: str = ""
     datamark: str = ""
     draft: str = ""
+    left: str = ""
+    """What of the draft has left already, sentence by sentence; always its beginning."""
     served: Served | None = None
     claims: tuple[Claim, ...] = ()
     citations: tuple[Citation, ...] = ()

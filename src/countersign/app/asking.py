@@ -13,6 +13,7 @@ from countersign.access.decide import Action, Permit, may, require
 from countersign.access.principal import Principal
 from countersign.answer.ask import ask
 from countersign.answer.line import Line, Watch
+from countersign.answer.live import Emit
 from countersign.domain.answers import Answer, AnswerStatus, Question
 from countersign.domain.errors import LimitExceeded
 from countersign.domain.workspace import Assistant
@@ -71,14 +72,16 @@ class Asking:
         watch: Watch = unwatched,
         request_id: str = "",
         answer_id: str = "",
+        emit: Emit | None = None,
     ) -> Answer:
         """The answer as its asker may read it now. Raises `NotPermitted`, `NotFound` (no such assistant), `UsageError`,
-        `LimitExceeded`. `answer_id` (a new id of ours) names it beforehand."""
+        `LimitExceeded`. `answer_id` (a new id of ours) names it beforehand. `emit` gets the text as it may leave:
+        whole once all is committed, or sentence by sentence where the assistant delivers live."""
         require(principal, Action.ASK)
         stopwatch = _Stopwatch(watch)
         async with self._place(principal):
             answer = await ask(
-                self._line, principal, self._bounded(question), stopwatch, request_id, answer_id
+                self._line, principal, self._bounded(question), stopwatch, request_id, answer_id, emit
             )
         for observer in self._observers:
             observer(Asked(answer, stopwatch.ended()))

@@ -23,7 +23,7 @@ from countersign.domain.answers import (
     Usage,
 )
 from countersign.domain.clock import from_iso, iso
-from countersign.domain.documents import DocumentStatus
+from countersign.domain.documents import DocumentStatus, Passage
 from countersign.domain.errors import NotFound
 from countersign.domain.events import Event
 from countersign.storage.database import Database
@@ -63,6 +63,11 @@ class SqlAnswerStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def permitted(
+        self, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
+    ) -> bool:
+        return await self._database.read(_still_permitted, passages, in_force_at, principal)
+
     async def finish(self, finished: Finished, principal: Principal) -> bool:
         return await self._database.write(_finish, finished, principal)
 
@@ -77,7 +82,11 @@ class SqlAnswerStore:
 
 
 def _finish(connection: Connection, finished: Finished, principal: Principal) -> bool:
-    if finished.passages and not _still_permitted(connection, finished, principal):
+    if (
+        finished.passages
+        and not finished.left
+        and not _still_permitted(connection, finished.passages, finished.in_force_at, principal)
+    ):
         return False
     kept = finished.answer
     connection.execute(insert(answer).values(_answer_row(finished)))
@@ -102,13 +111,15 @@ def _finish(connection: Connection, finished: Finished, principal: Principal) ->
     return True
 
 
-def _still_permitted(connection: Connection, finished: Finished, principal: Principal) -> bool:
+def _still_permitted(
+    connection: Connection, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
+) -> bool:
     """The asker as the database knows them now, against every passage as it is now."""
     now = current_principal(connection, principal)
     if now is None:
         return False
-    wanted = {int(p.passage_id) for p in finished.passages}
-    as_of = iso(finished.in_force_at)
+    wanted = {int(p.passage_id) for p in passages}
+    as_of = iso(in_force_at)
     rows = connection.execute(
         select(passage.c.id)
         .join(document, document.c.id == passage.c.document_id)
