@@ -1,21 +1,50 @@
 #!/usr/bin/env bash
-# The checks, then every test, then the storage tests once more on Postgres, then the benchmarks in smoke mode.
-set -euo pipefail
+# The checks, then every test on SQLite, then the tests of storage and the journeys once more on Postgres.
+# Everything runs even when something before it failed; the summary at the end says what passed, failed and was not run.
+set -u
 bin=.venv/bin
-step() { printf '\n== %s\n' "$1"; }
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+failed=()
 
-step "format, lint, types, direction of the rooms"
-"$bin"/ruff format --check --quiet .
-"$bin"/ruff check --quiet .
-"$bin"/basedpyright --level error
-"$bin"/lint-imports --no-logo 2>/dev/null | tail -n 3 || "$bin"/lint-imports
+step() {
+  local name=$1; shift
+  printf '\n== %s\n' "$name"
+  local started=$SECONDS
+  "$@" 2>&1 | tee "$logs/$name"
+  if [ "${PIPESTATUS[0]}" -ne 0 ]; then failed+=("$name"); fi
+  printf '%s: %ds\n' "$name" $((SECONDS - started)) >>"$logs/.times"
+}
 
-step "tests"
-"$bin"/python -m pytest -n 2 --dist loadfile -m "not serial" "$@"
-"$bin"/python -m pytest -m serial "$@"
+checks() {
+  local status=0
+  "$bin"/ruff format --check --quiet . || { echo "ruff format: run '$bin/ruff format .'"; status=1; }
+  "$bin"/ruff check --quiet . || status=1
+  "$bin"/basedpyright --level error || status=1
+  "$bin"/lint-imports --no-cache >"$logs/.rooms" 2>&1 || { cat "$logs/.rooms"; status=1; }
+  return $status
+}
 
-step "the same on Postgres"
-COUNTERSIGN_TEST_DATABASE=postgres "$bin"/python -m pytest -m postgres "$@"
+on_postgres() {
+  COUNTERSIGN_TEST_DATABASE=postgres "$bin"/python -m pytest -n 2 --dist loadfile -m "not postgres" tests/journeys tests/storage "$@"
+}
 
-step "benchmarks, smoke mode"
-"$bin"/python -m bench.run --quick
+step checks checks
+step tests "$bin"/python -m pytest -n 2 --dist loadfile -m "not serial" "$@"
+step postgres on_postgres "$@"
+step serial "$bin"/python -m pytest -m serial "$@"
+
+printf '\n== summary\n'
+for name in tests postgres serial; do
+  printf '%-9s %s\n' "$name" "$(tail -n 1 "$logs/$name")"
+done
+tr '\n' ' ' <"$logs/.times"; echo
+gaps=$(grep -hE '^SKIPPED' "$logs"/tests "$logs"/postgres "$logs"/serial | sed -E 's/^SKIPPED \[[0-9]+\] //' | sort -u)
+if [ -n "$gaps" ]; then
+  printf 'not run:\n%s\n' "$gaps"
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "failed: ${failed[*]}"
+  exit 1
+fi
+echo "everything passed"

@@ -4,7 +4,7 @@
 set -u
 declare -A PACKAGES=(
   [ocr]="tesseract-ocr tesseract-ocr-kaz tesseract-ocr-rus tesseract-ocr-eng"
-  [browser]="chromium"
+  [browser]="chromium fonts-dejavu-core"
 )
 declare -A LOSS=(
   [ocr]="scanned pages are marked needs_ocr and are not searched"
