@@ -79,7 +79,7 @@ class Sync:
             if erased(item.document):
                 received, problem = None, "erased"
             else:
-                received, problem = await self._take(connector, item.document)
+                received, problem = await self._take(connector, item)
             changes.append(received.change if received else "")
             if problem:
                 problems.append((item.document.external_id, problem))
@@ -96,14 +96,14 @@ class Sync:
             problems=tuple(problems),
         )
 
-    async def _take(
-        self, connector: SourceConnector, document: SourceDocument
-    ) -> tuple[Received | None, str]:
+    async def _take(self, connector: SourceConnector, item: Listed) -> tuple[Received | None, str]:
+        if item.problem:
+            return None, item.problem
         try:
-            content = await asyncio.to_thread(connector.read, document.external_id, self._max_bytes)
+            content = await asyncio.to_thread(connector.read, item.document.external_id, self._max_bytes)
         except SourceError as error:
             return None, error.code
-        received = await self._intake.receive(document, content, actor="ingestion")
+        received = await self._intake.receive(item.document, content, actor="ingestion")
         self._wake()
         return received, ""
 

@@ -196,6 +196,8 @@ class Ingestion:
             residency=base.residency or parent.residency,
             classification=base.classification or parent.classification,
             modified=base.modified or parent.modified,
+            valid_from=base.valid_from or parent.valid_from,
+            valid_to=base.valid_to or parent.valid_to,
             parent=parent.external_id,
             quarantine=_part_problem(parent, said),
         )

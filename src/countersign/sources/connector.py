@@ -15,6 +15,8 @@ class Listed:
 
     document: SourceDocument
     size: int
+    problem: str = ""
+    """A reason code why it cannot be taken in at all, not even into quarantine (`source_name_unreadable`)."""
 
 
 class SourceConnector(Protocol):

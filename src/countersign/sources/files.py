@@ -11,6 +11,7 @@ from typing import Any
 
 from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.errors import SourceError
+from countersign.domain.text import storable
 from countersign.domain.workspace import SourceSettings
 from countersign.sources.connector import Listed
 from countersign.sources.sidecar import Said, Sidecar, read_sidecar, said_by_rules
@@ -43,7 +44,15 @@ class FilesConnector:
         sidecar = self._sidecar()
         for path, info in self._walk():
             if path != self._settings.rights_sidecar:
-                yield Listed(self._document(path, info, sidecar), int(info.get("size") or 0))
+                yield self._listed(path, info, sidecar)
+
+    def _listed(self, path: str, info: dict[str, Any], sidecar: Sidecar | None) -> Listed:
+        """A name that is no text (of an old code page, say) cannot be an id: it is told, and its file left alone."""
+        problem = "" if storable(path) else "source_name_unreadable"
+        shown = (
+            path if not problem else path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        )
+        return Listed(self._document(shown, info, sidecar), int(info.get("size") or 0), problem)
 
     def read(self, external_id: str, max_bytes: int) -> bytes:
         path = self._inside(external_id)
@@ -73,18 +82,33 @@ class FilesConnector:
         return path
 
     def _walk(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        prefix = self._root.rstrip("/") + "/"
-        count = 0
-        for folder, folders, files in self._fs.walk(self._root, detail=True):
-            for name in [n for n, i in folders.items() if n.startswith(".") or i.get("islink")]:
-                del folders[name]
-            for name, info in sorted(files.items()):
+        """(path below the root, information) of every file. A folder that cannot be read ends the pass: what it holds
+        would otherwise count as removed."""
+        prefix, folders, count = self._root.rstrip("/") + "/", [self._root], 0
+        while folders:
+            for info in sorted(self._listing(folders.pop()), key=lambda info: info["name"]):
+                name = posixpath.basename(info["name"].rstrip("/"))
                 if name.startswith(".") or info.get("type") == "other" or self._escapes(info):
+                    continue
+                if info.get("type") == "directory":
+                    if not info.get("islink"):
+                        folders.append(info["name"].rstrip("/"))
                     continue
                 count += 1
                 if count > _MAX_FILES:
                     raise SourceError(f"more than {_MAX_FILES} files", code="source_too_large")
-                yield posixpath.join(folder, name).removeprefix(prefix), info
+                yield info["name"].removeprefix(prefix), info
+
+    def _listing(self, folder: str) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._fs.ls(folder, detail=True)
+        except FileNotFoundError:
+            if folder != self._root:  # it went away since its parent was read
+                return []
+            raise _unreadable(self._settings.name) from None
+        except OSError as error:
+            raise _unreadable(self._settings.name) from error
+        return [info for info in found if info["name"].rstrip("/") != folder.rstrip("/")]
 
     def _escapes(self, info: dict[str, Any]) -> bool:
         if not self._local or not info.get("islink"):
@@ -115,7 +139,8 @@ class FilesConnector:
             said = sidecar.files.get(path, Said({}, Rights(), origin))
             attached = sidecar.attachments.get(path, {})
             parts = tuple(
-                self._describe(f"{path}#{name}", name, part, None) for name, part in attached.items()
+                self._describe(f"{path}#{name}", name, part.inside(said), None)
+                for name, part in attached.items()
             )
         return self._describe(path, posixpath.basename(path), said, _modified(info), parts)
 
@@ -156,6 +181,14 @@ class FilesConnector:
         if named not in self._tenants:
             return self._tenants[0], "wrong_tenant"
         return named, ""
+
+
+def _unreadable(source: str) -> SourceError:
+    return SourceError(
+        f"source {source}: a folder could not be read",
+        code="source_folder_unreadable",
+        hint="Let the service's user read every folder of it; nothing was removed from the index.",
+    )
 
 
 def _modified(info: dict[str, Any]) -> datetime | None:

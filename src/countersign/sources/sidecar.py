@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from countersign.domain.clock import from_iso
 from countersign.domain.documents import Rights
+from countersign.domain.text import made_storable, storable
 from countersign.domain.workspace import SourceSettings
 
 _KEYS = (
@@ -30,6 +31,8 @@ _KEYS = (
     "attached_in",
 )
 _TERM_KINDS = ("group:", "user:")
+_MAX_TEXT = 1_000
+_INHERITED = ("tenant", "residency", "classification", "valid_from", "valid_to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,16 @@ class Said:
 
     def text(self, key: str) -> str:
         value = self.row.get(key)
-        return value if isinstance(value, str) else ""
+        return made_storable(value[:_MAX_TEXT]) if isinstance(value, str) else ""
 
     def moment(self, key: str) -> datetime | None:
         value = self.text(key)
         return from_iso(value) if value else None
+
+    def inside(self, whole: Said) -> Said:
+        """What is said of an attachment, and what is said of its mail where its own row is silent."""
+        said = {key: whole.row.get(key) for key in _INHERITED if self.row.get(key) is None}
+        return replace(self, row={**self.row, **said})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ def read_sidecar(text: str, name: str, keys: Mapping[str, str]) -> Sidecar:
     """Parse JSON lines. A row that cannot be read speaks of no file; a file without a row is seen by nobody."""
     files: dict[str, Said] = {}
     attachments: dict[str, dict[str, Said]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         row = _row(line, keys)
         if row is None:
             continue
@@ -88,7 +96,7 @@ def _row(line: str, keys: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     try:
         raw = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(raw, dict):
         return None
@@ -120,7 +128,7 @@ def _rights(any_of: object, all_of: object) -> tuple[Rights, str]:
 
 def term_of(text: object) -> str | None:
     """`group:x`, `user:x` and `tenant:*` as they are, a bare name as a group; None for what we cannot express."""
-    if not isinstance(text, str) or not text or set(text) & set(",;\n\r\t"):
+    if not isinstance(text, str) or not text or set(text) & set(",;\n\r\t") or not storable(text):
         return None
     if text == "tenant:*" or text.startswith(_TERM_KINDS):
         return text if text.split(":", 1)[1] else None

@@ -7,13 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, select, update
 
-from countersign.domain.clock import from_iso, iso
+from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus, Rights, SourceDocument
 from countersign.domain.events import Event, EventKind
 from countersign.storage.database import next_seq
 from countersign.storage.events import append_in
 from countersign.storage.rights import intern
 from countersign.storage.tables import document, passage, rights
+
+CHANGED_BY = "changed by "
+_SAID_OF_PARTS = ("residency", "classification", "valid_from", "valid_to")
+_INHERITED = (*_SAID_OF_PARTS, "superseded_at")
 
 
 def carry_to_passages(connection: Connection, document_id: str, seq: int) -> None:
@@ -72,36 +76,54 @@ def change_document(
         values |= {
             "own_rights": own.canonical(),
             "rights_id": rights_id,
-            "rights_origin": f"changed by {actor}",
+            "rights_origin": f"{CHANGED_BY}{actor}",
         }
     seq = next_seq(connection)
     connection.execute(
         update(document).where(document.c.id == document_id).values(**values, updated=iso(now), seq=seq)
     )
     carry_to_passages(connection, document_id, seq)
-    carry_to_children(connection, document_id)
+    carry_to_children(connection, doc)
+    if doc["supersedes"]:
+        settle_end(connection, doc["tenant"], doc["source"], doc["supersedes"], now)
     facts: dict[str, object] = {"fields": sorted(values)}
     append_in(
         connection, [Event(EventKind.DOCUMENT_RIGHTS_CHANGED, doc["tenant"], actor, document_id, now, facts)]
     )
 
 
-def carry_to_children(connection: Connection, document_id: str) -> None:
-    """Whatever is inside a document follows its rights, level by level."""
-    children = (
-        connection.execute(select(document).where(document.c.parent_id == document_id)).mappings().all()
-    )
-    for child in children:
-        own = Rights.from_canonical(child["own_rights"])
-        rights_id = intern(connection, child["tenant"], effective_rights(connection, own, document_id))
-        if rights_id == child["rights_id"]:
+def carry_to_children(connection: Connection, before: RowMapping) -> None:
+    """Whatever is inside a document follows its rights, labels and validity, level by level, in the same commit.
+
+    `before` is the document as it was: what a part has not of its own, it has from there.
+    """
+    holder = connection.execute(select(document).where(document.c.id == before["id"])).mappings().one()
+    parts = connection.execute(select(document).where(document.c.parent_id == holder["id"])).mappings().all()
+    for part in parts:
+        facts = _facts_of_part(part, before, holder)
+        own = Rights.from_canonical(facts["own_rights"])
+        facts["rights_id"] = intern(
+            connection, part["tenant"], effective_rights(connection, own, holder["id"])
+        )
+        changed = {name: value for name, value in facts.items() if part[name] != value}
+        if not changed:
             continue
         seq = next_seq(connection)
-        connection.execute(
-            update(document).where(document.c.id == child["id"]).values(rights_id=rights_id, seq=seq)
-        )
-        carry_to_passages(connection, child["id"], seq)
-        carry_to_children(connection, child["id"])
+        connection.execute(update(document).where(document.c.id == part["id"]).values(**changed, seq=seq))
+        carry_to_passages(connection, part["id"], seq)
+        carry_to_children(connection, part)
+
+
+def _facts_of_part(part: RowMapping, before: RowMapping, holder: RowMapping) -> dict[str, Any]:
+    """What the source says of a part counts; else what somebody gave it; else what its holder has."""
+    said = holder["parts"].get(part["external_id"].removeprefix(f"{holder['external_id']}#"))
+    facts = {name: holder[name] for name in _INHERITED if part[name] == before[name]}
+    if said is None:
+        kept = part["rights_origin"].startswith(CHANGED_BY)
+        return facts | {"own_rights": part["own_rights"] if kept else holder["own_rights"]}
+    trusted = not said["quarantine"] and said["tenant"] == holder["tenant"]
+    facts |= {name: said[name] or holder[name] for name in _SAID_OF_PARTS}
+    return facts | {"own_rights": said["rights"] if trusted else ""}
 
 
 def effective_rights(connection: Connection, own: Rights, parent_id: str) -> Rights:
@@ -117,45 +139,52 @@ def effective_rights(connection: Connection, own: Rights, parent_id: str) -> Rig
 
 
 def settle_supersession(connection: Connection, doc: SourceDocument, now: datetime) -> None:
-    """The end of a predecessor: the day its successor takes force, or now. Whoever arrives second settles it."""
-    successor = _successor(connection, doc)
-    pairs = [(doc.supersedes, doc.valid_from)] if doc.supersedes else []
-    if successor is not None:
-        pairs.append(
-            (doc.external_id, from_iso(successor["valid_from"]) if successor["valid_from"] else None)
-        )
-    for external_id, starts in pairs:
-        row = (
-            connection.execute(
-                select(document.c.id, document.c.superseded_at).where(
-                    document.c.tenant == doc.tenant,
-                    document.c.source == doc.source,
-                    document.c.external_id == external_id,
-                )
-            )
-            .mappings()
-            .first()
-        )
-        ends = iso(starts or now)
-        if row is None or row["superseded_at"] == ends or (row["superseded_at"] and starts is None):
-            continue
-        seq = next_seq(connection)
-        connection.execute(
-            update(document).where(document.c.id == row["id"]).values(superseded_at=ends, seq=seq)
-        )
-        carry_to_passages(connection, row["id"], seq)
+    """The end of whatever `doc` replaces, and its own: whoever of the two arrives second settles it."""
+    for external_id in filter(None, (doc.supersedes, doc.external_id)):
+        settle_end(connection, doc.tenant, doc.source, external_id, now)
 
 
-def _successor(connection: Connection, doc: SourceDocument) -> RowMapping | None:
-    """The indexed document, if any, that says it supersedes this one."""
-    where = and_(
-        document.c.tenant == doc.tenant,
-        document.c.source == doc.source,
-        document.c.supersedes == doc.external_id,
-        document.c.deleted.is_(None),
-        document.c.status == DocumentStatus.INDEXED,
+def settle_end(
+    connection: Connection,
+    tenant: str,
+    source: str,
+    external_id: str,
+    now: datetime,
+    *,
+    taken_back: bool = False,
+) -> None:
+    """A document ends when the first of its readable successors takes force, or now if that names no day.
+
+    Without any it stays as it is: a rule that was replaced does not come back because its replacement was taken down.
+    Only when a successor takes its word back (`taken_back`) and no other ever gave it, the document is in force again.
+    """
+    same_source = and_(document.c.tenant == tenant, document.c.source == source)
+    row = (
+        connection.execute(select(document).where(same_source, document.c.external_id == external_id))
+        .mappings()
+        .first()
     )
-    return connection.execute(select(document).where(where).limit(1)).mappings().first()
+    if row is None:
+        return
+    columns = (document.c.valid_from, document.c.status)
+    successors = connection.execute(
+        select(*columns).where(same_source, document.c.supersedes == external_id)
+    ).all()
+    ends = _first_start([s.valid_from for s in successors if s.status == DocumentStatus.INDEXED], row, now)
+    if ends is None and not (taken_back and all(s.status != DocumentStatus.DELETED for s in successors)):
+        ends = row["superseded_at"]
+    if ends == row["superseded_at"]:
+        return
+    seq = next_seq(connection)
+    connection.execute(update(document).where(document.c.id == row["id"]).values(superseded_at=ends, seq=seq))
+    carry_to_passages(connection, row["id"], seq)
+    carry_to_children(connection, row)
+
+
+def _first_start(starts: list[str | None], ended: RowMapping, now: datetime) -> str | None:
+    """A successor that names no day took force when it was first seen."""
+    undated = min(filter(None, (ended["superseded_at"], iso(now))))
+    return min((start or undated for start in starts), default=None)
 
 
 def end_of_validity(doc: RowMapping) -> str | None:

@@ -22,6 +22,7 @@ from countersign.storage.document_changes import (
     delete_document,
     effective_rights,
     end_of_validity,
+    settle_end,
     settle_supersession,
     withdraw_passages,
 )
@@ -130,6 +131,7 @@ class _Arrival:
             "external_id": self.doc.external_id,
             "status": DocumentStatus.QUARANTINED if self.doc.quarantine else DocumentStatus.QUEUED,
             "reason": self.doc.quarantine,
+            "superseded_at": self._end_of_holder(connection),
             "version": 1,
             "created": iso(self.now),
             "updated": iso(self.now),
@@ -138,6 +140,11 @@ class _Arrival:
         }
         connection.execute(insert(document).values(**values))
         return self._queue(connection, document_id, 1, "new")
+
+    def _end_of_holder(self, connection: Connection) -> str | None:
+        """Whatever is inside a replaced document is replaced with it."""
+        query = select(document.c.superseded_at).where(document.c.id == self.parent_id)
+        return connection.execute(query).scalar() if self.parent_id else None
 
     def _update(self, connection: Connection, before: RowMapping, facts: dict[str, Any]) -> Received:
         document_id, version = str(before["id"]), int(before["version"])
@@ -154,9 +161,12 @@ class _Arrival:
         changed |= {"synced": iso(self.now), "updated": iso(self.now), "deleted": None, "seq": seq}
         connection.execute(update(document).where(document.c.id == document_id).values(**changed))
         carry_to_passages(connection, document_id, seq)
-        carry_to_children(connection, document_id)
+        carry_to_children(connection, before)
+        if before["supersedes"] not in ("", self.doc.supersedes):
+            key = (self.doc.tenant, self.doc.source, before["supersedes"])
+            settle_end(connection, *key, self.now, taken_back=True)
         self._event(connection, EventKind.DOCUMENT_RIGHTS_CHANGED, document_id, {"fields": sorted(changed)})
-        if same_content and not quarantine_changed:
+        if same_content and not quarantine_changed and "parts" not in changed:
             settle_supersession(connection, self.doc, self.now)
             return replace(self._unchanged(connection, document_id, version, newest), change="metadata")
         return self._next_version(connection, document_id, version)
