@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, create_engine, event, func, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from countersign.domain.errors import StorageError
@@ -256,14 +256,28 @@ def _engine(url: str, busy_timeout_s: float) -> Engine:
     return engine
 
 
+def only_filter(column: Column[str]) -> ColumnElement[str]:
+    """A column that narrows a result and never begins the search for it.
+
+    SQLite does not know how many rows have a value; told to compare a tenant, it would rather read everything of that
+    tenant by its index than look up a dozen rows by their keys.
+    """
+    return func.coalesce(column, "")
+
+
+# Built once: putting a statement together costs more than running it.
+_NEXT = (
+    update(counter)
+    .where(counter.c.name == "mutation")
+    .values(value=counter.c.value + 1)
+    .returning(counter.c.value)
+)
+_LAST = select(counter.c.value).where(counter.c.name == "mutation")
+
+
 def next_seq(connection: Connection) -> int:
     """Take the next mutation number inside the caller's transaction; the row's lock orders commits like numbers."""
-    value = connection.execute(
-        update(counter)
-        .where(counter.c.name == "mutation")
-        .values(value=counter.c.value + 1)
-        .returning(counter.c.value)
-    ).scalar()
+    value = connection.execute(_NEXT).scalar()
     if value is None:
         connection.execute(counter.insert().values(name="mutation", value=1))
         return 1
@@ -272,4 +286,4 @@ def next_seq(connection: Connection) -> int:
 
 def last_seq(connection: Connection) -> int:
     """The number of the newest committed mutation, 0 in an empty workspace."""
-    return int(connection.execute(select(counter.c.value).where(counter.c.name == "mutation")).scalar() or 0)
+    return int(connection.execute(_LAST).scalar() or 0)

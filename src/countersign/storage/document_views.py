@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from countersign.access.principal import Principal, Role
 from countersign.domain.errors import NotFound
+from countersign.storage.database import only_filter
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tables import document, document_version, source_state
 
@@ -109,7 +110,7 @@ def _query(reader: Principal) -> Any:
     return (
         select(document, *columns)
         .join(document_version, newest, isouter=True)
-        .where(document.c.tenant == reader.tenant)
+        .where(only_filter(document.c.tenant) == reader.tenant)
     )
 
 

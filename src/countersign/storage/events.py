@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from countersign.domain.clock import from_iso, iso
@@ -27,6 +27,14 @@ from countersign.storage.tables import chain_head, event, event_personal, review
 _FETCH = 2000
 _MAX_PAGE = 1000
 _LINK_COLUMNS = tuple(event.c[name] for name in Link.__slots__)
+
+# Built once: putting a statement together costs more than running it, and every step of every answer pays for it.
+_ADD_LINK, _ADD_PERSONAL = insert(event), insert(event_personal)
+_THIS_CHAIN = chain_head.c.tenant == bindparam("of")
+_LOCK_HEAD = select(chain_head.c.seq, chain_head.c.hash).where(_THIS_CHAIN).with_for_update()
+_MOVE_HEAD = (
+    update(chain_head).where(_THIS_CHAIN).values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
 
 
 def append_in(connection: Connection, events: Sequence[Event]) -> None:
@@ -47,11 +55,10 @@ def _extend(connection: Connection, head: Head, events: Sequence[Event]) -> None
         links.append(_columns(link))
         if part is not None:
             personal.append(_columns(part))
-    connection.execute(insert(event), links)
+    connection.execute(_ADD_LINK, links)
     if personal:
-        connection.execute(insert(event_personal), personal)
-    values = {"seq": head.seq, "hash": head.hash}
-    connection.execute(update(chain_head).where(chain_head.c.tenant == head.tenant).values(values))
+        connection.execute(_ADD_PERSONAL, personal)
+    connection.execute(_MOVE_HEAD, {"of": head.tenant, "new_seq": head.seq, "new_hash": head.hash})
 
 
 def _columns(value: Link | PersonalPart) -> dict[str, object]:
@@ -59,11 +66,10 @@ def _columns(value: Link | PersonalPart) -> dict[str, object]:
 
 
 def _locked_head(connection: Connection, tenant: str) -> Head:
-    query = select(chain_head.c.seq, chain_head.c.hash).where(chain_head.c.tenant == tenant).with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LOCK_HEAD, {"of": tenant}).one_or_none()
     if row is None:
         _open_chain(connection, tenant)
-        row = connection.execute(query).one()
+        row = connection.execute(_LOCK_HEAD, {"of": tenant}).one()
     return Head(tenant, int(row.seq), str(row.hash))
 
 

@@ -7,13 +7,26 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    RowMapping,
+    Select,
+    String,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, Passage
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Vector
-from countersign.storage.database import Database, last_seq
-from countersign.storage.tables import document, embedding, passage, rights, rights_term
+from countersign.storage.database import Database, last_seq, only_filter
+from countersign.storage.rights import satisfied_rights
+from countersign.storage.tables import document, embedding, passage
 
 _BATCH = 500
 """Values in one IN list."""
@@ -58,19 +71,6 @@ class SqlPassageStore:
 
     async def document(self, scope: Scope, limit: int) -> list[Passage]:
         return await self._database.read(document_passages, scope, limit)
-
-
-def satisfied_rights(connection: Connection, tenant: str, terms: frozenset[str]) -> frozenset[int]:
-    if not terms:
-        return frozenset()
-    statement = (
-        select(rights.c.id)
-        .join(rights_term, rights_term.c.rights_id == rights.c.id)
-        .where(rights.c.tenant == tenant, rights.c.clause_count > 0, rights_term.c.term.in_(sorted(terms)))
-        .group_by(rights.c.id, rights.c.clause_count)
-        .having(func.count(rights_term.c.clause.distinct()) == rights.c.clause_count)
-    )
-    return frozenset(int(value) for value in connection.execute(statement).scalars())
 
 
 def changed_rows(
@@ -166,56 +166,77 @@ _SHOWN: Select[*tuple[Any, ...]] = select(
     document.c.rights_id,
 ).join_from(passage, document, document.c.id == passage.c.document_id)
 
+# Everything but rights: the document's own state now, at the moment that the question speaks of.
+_AT = bindparam("at", type_=String)
+_IN_FORCE: tuple[ColumnElement[bool], ...] = (
+    only_filter(document.c.tenant) == bindparam("tenant"),
+    only_filter(document.c.source).in_(bindparam("sources", expanding=True)),
+    document.c.deleted.is_(None),
+    *(document.c.status != silent for silent in _SILENT),
+    passage.c.live.is_(True),
+    or_(document.c.valid_from.is_(None), document.c.valid_from <= _AT),
+    or_(document.c.valid_to.is_(None), document.c.valid_to > _AT),
+    or_(document.c.superseded_at.is_(None), document.c.superseded_at > _AT),
+)
+_OF_DOCUMENTS = document.c.id.in_(bindparam("documents", expanding=True))
+_BY_ID = _SHOWN.where(passage.c.id.in_(bindparam("ids", expanding=True)), *_IN_FORCE)
+_BY_ID_OF_DOCUMENTS = _BY_ID.where(_OF_DOCUMENTS)
+_NEIGHBOURS = _SHOWN.where(
+    passage.c.document_id == bindparam("near"),
+    passage.c.version == bindparam("version"),
+    passage.c.ordinal.between(bindparam("first"), bindparam("last")),
+    passage.c.ordinal != bindparam("own"),
+    *_IN_FORCE,
+).order_by(passage.c.ordinal)
+_WHOLE_DOCUMENTS = (
+    _SHOWN.where(*_IN_FORCE, _OF_DOCUMENTS)
+    .order_by(passage.c.document_id, passage.c.ordinal)
+    .limit(bindparam("most", type_=Integer))
+)
+
 
 def permitted_passages(
     connection: Connection, passage_ids: Sequence[int], scope: Scope
 ) -> dict[int, Passage]:
     found: dict[int, Passage] = {}
+    statement = _BY_ID_OF_DOCUMENTS if scope.document_ids else _BY_ID
     for start in range(0, len(passage_ids), _BATCH):
-        wanted = passage.c.id.in_(passage_ids[start : start + _BATCH])
-        rows = connection.execute(_SHOWN.where(wanted, *_in_force(scope)))
+        wanted = {"ids": passage_ids[start : start + _BATCH]}
+        rows = connection.execute(statement, wanted | _in_force(scope))
         found |= {row.passage_id: _passage(row) for row in rows if row.rights_id in scope.rights_ids}
     return found
 
 
 def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, reach: int) -> list[Passage]:
     """A document's rights are those of all its passages, and are checked again here all the same."""
-    statement = _SHOWN.where(
-        passage.c.document_id == near.document_id,
-        passage.c.version == near.version,
-        passage.c.ordinal.between(near.ordinal - reach, near.ordinal + reach),
-        passage.c.ordinal != near.ordinal,
-        *_in_force(scope),
-    ).order_by(passage.c.ordinal)
-    return [_passage(row) for row in connection.execute(statement) if row.rights_id in scope.rights_ids]
+    if scope.document_ids and near.document_id not in scope.document_ids:
+        return []
+    wanted = {
+        "near": near.document_id,
+        "version": near.version,
+        "first": near.ordinal - reach,
+        "last": near.ordinal + reach,
+        "own": near.ordinal,
+    }
+    rows = connection.execute(_NEIGHBOURS, wanted | _in_force(scope))
+    return [_passage(row) for row in rows if row.rights_id in scope.rights_ids]
 
 
 def document_passages(connection: Connection, scope: Scope, limit: int) -> list[Passage]:
     """The passages of the scope's documents in their order; a scope without documents gives none."""
     if not scope.document_ids:
         return []
-    statement = (
-        _SHOWN.where(*_in_force(scope)).order_by(passage.c.document_id, passage.c.ordinal).limit(limit)
-    )
-    return [_passage(row) for row in connection.execute(statement) if row.rights_id in scope.rights_ids]
+    rows = connection.execute(_WHOLE_DOCUMENTS, {"most": limit} | _in_force(scope))
+    return [_passage(row) for row in rows if row.rights_id in scope.rights_ids]
 
 
-def _in_force(scope: Scope) -> list[ColumnElement[bool]]:
-    """Everything but rights: the document's own state now, at the moment that the question speaks of."""
-    at = iso(scope.as_of)
-    conditions: list[ColumnElement[bool]] = [
-        document.c.tenant == scope.tenant,
-        document.c.source.in_(sorted(scope.sources)),
-        document.c.deleted.is_(None),
-        document.c.status.not_in(_SILENT),
-        passage.c.live.is_(True),
-        or_(document.c.valid_from.is_(None), document.c.valid_from <= at),
-        or_(document.c.valid_to.is_(None), document.c.valid_to > at),
-        or_(document.c.superseded_at.is_(None), document.c.superseded_at > at),
-    ]
-    if scope.document_ids:
-        conditions.append(document.c.id.in_(sorted(scope.document_ids)))
-    return conditions
+def _in_force(scope: Scope) -> dict[str, Any]:
+    return {
+        "tenant": scope.tenant,
+        "sources": sorted(scope.sources),
+        "at": iso(scope.as_of),
+        "documents": sorted(scope.document_ids),
+    }
 
 
 def _passage(row: Row[*tuple[Any, ...]]) -> Passage:

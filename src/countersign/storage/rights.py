@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from countersign.access.explain import DocumentFacts, Explanation, explain_to
@@ -19,6 +19,7 @@ from countersign.access.terms import valid_term
 from countersign.domain.clock import from_iso
 from countersign.domain.documents import DocumentStatus, Rights
 from countersign.domain.errors import IntegrityError, UsageError
+from countersign.storage.database import only_filter
 from countersign.storage.tables import document, rights, rights_term
 
 
@@ -82,23 +83,24 @@ def _store(connection: Connection, rights_id: int, tenant: str, wanted: Rights) 
         connection.execute(insert(rights_term).on_conflict_do_nothing(), terms)
 
 
-def satisfied_select(tenant: str, terms: frozenset[str]) -> Select[int]:
-    """A statement of the ids that somebody with these terms satisfies: to be run, or to stand inside another.
-
-    A set is satisfied when each of its clauses shares a term with the person; a set without clauses is nobody's.
-    """
-    return (
-        select(rights.c.id)
-        .join(rights_term, rights_term.c.rights_id == rights.c.id)
-        .where(rights.c.tenant == tenant, rights.c.clause_count > 0, rights_term.c.term.in_(sorted(terms)))
-        .group_by(rights.c.id, rights.c.clause_count)
-        .having(func.count(rights_term.c.clause.distinct()) == rights.c.clause_count)
+# A set is satisfied when each of its clauses shares a term with the person; a set without clauses is nobody's.
+_SATISFIED = (
+    select(rights.c.id)
+    .join(rights_term, rights_term.c.rights_id == rights.c.id)
+    .where(
+        only_filter(rights.c.tenant) == bindparam("tenant"),
+        rights.c.clause_count > 0,
+        rights_term.c.term.in_(bindparam("terms", expanding=True)),
     )
+    .group_by(rights.c.id, rights.c.clause_count)
+    .having(func.count(rights_term.c.clause.distinct()) == rights.c.clause_count)
+)
 
 
 def satisfied_rights(connection: Connection, tenant: str, terms: frozenset[str]) -> frozenset[int]:
     """The ids that somebody with these terms satisfies in this tenant at this moment."""
-    return frozenset(connection.execute(satisfied_select(tenant, terms)).scalars())
+    found = connection.execute(_SATISFIED, {"tenant": tenant, "terms": sorted(terms)})
+    return frozenset(found.scalars())
 
 
 def permitted_documents(
@@ -113,7 +115,7 @@ def permitted_documents(
         document.c.tenant == principal.tenant,
         document.c.status != DocumentStatus.QUARANTINED,
         document.c.deleted.is_(None),
-        document.c.rights_id.in_(satisfied_select(principal.tenant, principal.terms)),
+        document.c.rights_id.in_(satisfied_rights(connection, principal.tenant, principal.terms)),
     )
     return frozenset(connection.execute(query).scalars())
 
