@@ -185,3 +185,31 @@ async def test_a_scripted_model_is_checked_and_nothing_leaves_before_the_decisio
     assert '"status":"held"' in raw.decode()
     assert "5,000" not in raw.decode()
     assert raw.endswith(b"data: [DONE]\n\n")
+
+
+async def test_live_delivery_speaks_before_the_model_has_ended(tmp_path: Path) -> None:
+    write_files(tmp_path / "files", FILES, ROWS)
+    fee = "The monthly service fee of the Gold card is 990 tenge [1]."
+    said = f"{fee} The fee is charged on the first working day of the month [1]."
+    async with ScriptedModel([("fee", said)], event_delay_s=0.02) as model:
+        main = ModelSettings(
+            name="main", dialect="openai", base_url=model.base_url, model="m", price=Price(unmetered=True)
+        )
+        speaking = assistant(models=("main",), delivery="live")
+        settings = workspace(tmp_path, models={"main": main}, assistants={"staff-help": speaking})
+        async with serving(settings, tmp_path / "cache") as served:
+            key = await served.key("aigerim", ["staff"])
+            async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0) as client:
+                early, text, last = False, "", None
+                async for chunk in await client.chat.completions.create(
+                    model="staff-help", messages=ask(), stream=True
+                ):
+                    text += chunk.choices[0].delta.content or ""
+                    early = early or (bool(text) and model.running == 1)
+                    last = chunk
+    assert early
+    assert last is not None
+    ours = last.model_extra["countersign"]  # type: ignore[index]
+    assert ours["status"] == "delivered"
+    assert ours["text"] == text
+    assert ours["answer_id"] == last.id

@@ -58,7 +58,10 @@ async def test_progress_comes_as_events_and_the_answer_last(served: Served) -> N
     answer = json.loads(events[-1]["data"])
     assert "990" in answer["text"]
     assert answer["answer_id"] == response.headers["x-countersign-answer-id"]
-    assert "990" not in "".join(event["data"] for event in events[:-1])
+    kinds = [event["event"] for event in events]
+    assert kinds.index("text") > len(kinds) - 1 - kinds[::-1].index("step")
+    text = "".join(json.loads(event["data"])["text"] for event in events if event["event"] == "text")
+    assert text == answer["text"]
 
 
 async def test_a_held_answer_goes_through_the_desk_and_back_to_its_asker(served: Served) -> None:

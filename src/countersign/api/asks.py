@@ -38,9 +38,10 @@ async def assistants(house: TheHouse, me: Me) -> Response:
 
 @router.post("/api/ask")
 async def ask(request: Request, house: TheHouse, me: Me, body: AskBody) -> Response:
-    """Ask an assistant. With `Accept: text/event-stream`: `step` events, then one `answer` or `error` event."""
-    walk = Walk(house, me, question_of(body), request_id_of(request))
-    if "text/event-stream" in request.headers.get("accept", ""):
+    """Ask an assistant. With `Accept: text/event-stream`: `step` and `text` events, then one `answer` or `error`."""
+    streaming = "text/event-stream" in request.headers.get("accept", "")
+    walk = Walk(house, me, question_of(body), request_id_of(request), speaking=streaming)
+    if streaming:
         return await walk.streamed(_events(walk, request))
     return await walk.whole(request, answer_json)
 
@@ -59,8 +60,8 @@ def question_of(body: AskBody) -> Question:
 
 async def _events(walk: Walk, request: Request) -> AsyncGenerator[bytes, None]:
     yield event("open", {"answer_id": walk.answer_id})
-    async for step in walk.steps():
-        yield event("step", {"step": step}) if step else b": wait\n\n"
+    async for kind, text in walk.happenings():
+        yield b": wait\n\n" if kind == "wait" else event(kind, {kind: text})
     outcome = walk.outcome()
     if isinstance(outcome, CountersignError):
         yield event("error", error_body(outcome, request.url.path, request_id_of(request)))

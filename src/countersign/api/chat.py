@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -82,7 +82,7 @@ async def model(house: TheHouse, me: Me, model: str) -> Response:
 @router.post("/v1/chat/completions")
 async def complete(request: Request, house: TheHouse, me: Me, body: ChatBody) -> Response:
     """Ask an assistant. `model` names it; the `countersign` object carries task, documents, as-of date and language."""
-    walk = Walk(house, me, question_of(body), request_id_of(request))
+    walk = Walk(house, me, question_of(body), request_id_of(request), speaking=body.stream)
     if body.stream:
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         return await walk.streamed(_events(walk, include_usage, request))
@@ -183,38 +183,38 @@ def _completion(answer: Answer) -> dict[str, Any]:
 
 
 async def _events(walk: Walk, include_usage: bool, request: Request) -> AsyncGenerator[bytes, None]:
-    """Comments until the decision, then the text, then the chunk with the reason why it ended."""
+    """Comments until text may leave, then the text, then the chunk with the reason why it ended."""
+    head = _head(walk, include_usage)
     yield b": open\n\n"
-    async for step in walk.steps():
-        if not step:
+    spoken = False
+    async for kind, text in walk.happenings():
+        if kind == "text":
+            deltas: list[dict[str, Any]] = [] if spoken else [{"role": "assistant", "content": ""}]
+            spoken = True
+            for delta in (*deltas, *({"content": piece} for piece in pieces(text))):
+                yield data(head | {"choices": [_choice(delta, None)]})
+        elif kind == "wait":
             yield b": wait\n\n"
     outcome = walk.outcome()
     if isinstance(outcome, CountersignError):
         yield data(error_body(outcome, request.url.path, request_id_of(request)))
     else:
-        for chunk in _chunks(outcome, include_usage):
-            yield data(chunk)
+        ours = {"countersign": answer_json(outcome)}
+        yield data(head | {"choices": [_choice({}, _finish_reason(outcome))]} | ours)
+        if include_usage:
+            yield data(head | {"choices": [], "usage": _usage(outcome)})
     yield b"data: [DONE]\n\n"
 
 
-def _chunks(answer: Answer, include_usage: bool) -> Sequence[dict[str, Any]]:
+def _head(walk: Walk, include_usage: bool) -> dict[str, Any]:
     head: dict[str, Any] = {
-        "id": answer.answer_id,
+        "id": walk.answer_id,
         "object": "chat.completion.chunk",
         "created": int(time.time()),
-        "model": answer.assistant,
-        "system_fingerprint": answer.release,
+        "model": walk.question.assistant,
+        "system_fingerprint": walk.release,
     }
-    if include_usage:
-        head["usage"] = None
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in pieces(answer.text)]
-    chunks = [head | {"choices": [_choice(delta, None)]} for delta in deltas]
-    last = head | {"choices": [_choice({}, _finish_reason(answer))], "countersign": answer_json(answer)}
-    chunks.append(last)
-    if include_usage:
-        chunks.append(head | {"choices": [], "usage": _usage(answer)})
-    return chunks
+    return head | ({"usage": None} if include_usage else {})
 
 
 def pieces(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,28 +21,48 @@ SIGN_OF_LIFE_S = 1.0
 """How long a stream may be silent."""
 
 
-class Walk:
-    """Begins at once, in a task of its own, so that cancelling reaches the work exactly once."""
+Happening = tuple[Literal["step", "text", "wait", "over"], str]
+"""A step that begins, a piece of the answer's text that leaves, a second in which nothing happened."""
 
-    def __init__(self, house: House, principal: Principal, question: Question, request_id: str) -> None:
+
+class Walk:
+    """Begins at once, in a task of its own, so that cancelling reaches the work exactly once.
+
+    With `speaking`, the text comes in pieces: after the decision, or before it where the assistant delivers live.
+    """
+
+    def __init__(
+        self, house: House, principal: Principal, question: Question, request_id: str, *, speaking: bool
+    ) -> None:
         self.answer_id = new_id("ans")
         self.release = house.asking.release(question.assistant)
         self.question = question
         self._request_id = request_id
-        self._steps: asyncio.Queue[str] = asyncio.Queue()
+        self._happened: asyncio.Queue[Happening] = asyncio.Queue()
         self._begun = asyncio.Event()
-        asking = house.asking.ask(principal, question, self._note, request_id, self.answer_id)
+        asking = house.asking.ask(
+            principal,
+            question,
+            self._note,
+            request_id,
+            self.answer_id,
+            self._say if speaking else None,
+        )
         self._task = asyncio.create_task(asking)
         self._task.add_done_callback(self._over)
 
     def _note(self, step: str) -> None:
         self._begun.set()
-        self._steps.put_nowait(step)
+        self._happened.put_nowait(("step", step))
+
+    def _say(self, text: str) -> None:
+        self._happened.put_nowait(("text", text))
 
     def _over(self, task: asyncio.Task[Answer]) -> None:
         if not task.cancelled():
             task.exception()  # looked at: an abandoned walk's failure is nobody's news
         self._begun.set()
+        self._happened.put_nowait(("over", ""))
 
     async def _opened(self) -> None:
         """Returns when the first step began, or after a moment of waiting for a place.
@@ -56,22 +76,19 @@ class Walk:
         if self._task.done():
             self._task.result()
 
-    async def steps(self) -> AsyncGenerator[str, None]:
-        """Names of steps as they begin, and an empty text for every second in which nothing began, until the end."""
-        while not (self._task.done() and self._steps.empty()):
-            getting = asyncio.ensure_future(self._steps.get())
+    async def happenings(self) -> AsyncGenerator[Happening, None]:
+        """What happens, as it happens, until the outcome is there; never silent for longer than a second."""
+        while True:
             try:
-                await asyncio.wait(
-                    {getting, self._task}, timeout=SIGN_OF_LIFE_S, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                step = getting.result() if getting.done() and not getting.cancelled() else ""
-                getting.cancel()
-            if step or not self._task.done():
-                yield step
+                happening = await asyncio.wait_for(self._happened.get(), SIGN_OF_LIFE_S)
+            except TimeoutError:
+                happening = ("wait", "")
+            if happening[0] == "over":
+                return
+            yield happening
 
     def outcome(self) -> Answer | CountersignError:
-        """Once `steps` has ended: the answer, or what may be told of the failure."""
+        """Once `happenings` has ended: the answer, or what may be told of the failure."""
         error = self._task.exception()
         return self._task.result() if error is None else known(error, self._request_id)
 
