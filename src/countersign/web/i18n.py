@@ -54,6 +54,12 @@ def show_time(moment: datetime, language: str) -> str:
     return f"{format_datetime(moment, 'd MMM yyyy, HH:mm', locale=language)} UTC"
 
 
+def show_date(moment: datetime, language: str) -> str:
+    from babel.dates import format_date
+
+    return format_date(moment, "d MMM yyyy", locale=language)
+
+
 def month_names(language: str) -> str:
     """The twelve short names that `show_time` uses, for the browser to use them too."""
     from babel.dates import get_month_names

@@ -64,6 +64,11 @@ def _pieces(text: str, numbers: Collection[int]) -> Iterator[Piece]:
         yield Piece(text[at:])
 
 
+def unmarked(text: str) -> str:
+    """A sentence without its numbers, for where it is only quoted."""
+    return _MARK.sub("", text)
+
+
 def highlight(passage: str, quote: str) -> tuple[str, str, str]:
     """The passage before, inside and after the quote; an empty middle when the quote is not verbatim in it."""
     start = passage.find(quote) if quote else -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, cast
@@ -32,6 +32,7 @@ from countersign.domain.errors import (
 from countersign.record.views import CostLine
 from countersign.web import i18n
 from countersign.web.i18n import N_
+from countersign.web.marks import unmarked
 from countersign.web.visitor import Visitor, language_cookie
 from countersign.web.wording import PROBLEM, word
 
@@ -164,6 +165,7 @@ def _environment(language: str) -> Environment:
     )
     environment.filters |= {
         "time": partial(_time, language),
+        "unmarked": unmarked,
         "span": partial(i18n.show_span, language=language),
         "number": partial(i18n.show_number, language=language),
         "percent": partial(i18n.show_percent, language=language),
@@ -180,10 +182,14 @@ def _may(me: Principal | None, action: str) -> bool:
 
 
 def _time(language: str, moment: datetime | str | None) -> Markup:
-    """A `<time>` element that the browser turns into the reader's own time."""
+    """A `<time>` element that the browser turns into the reader's own time; midnight is a date and stays one."""
     if not moment:
         return Markup("—")
     at = from_iso(moment) if isinstance(moment, str) else moment
+    if at.timetz() == time(tzinfo=at.tzinfo):
+        return Markup('<time datetime="{}">{}</time>').format(
+            at.date().isoformat(), i18n.show_date(at, language)
+        )
     shown = escape(i18n.show_time(at, language))
     return Markup('<time datetime="{}">{}</time>').format(iso(at), shown)
 

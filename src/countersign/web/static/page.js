@@ -8,7 +8,7 @@ const language = document.documentElement.lang;
 function showOwnTimes() {
   const months = document.documentElement.dataset.months.split("|");
   const two = (number) => String(number).padStart(2, "0");
-  for (const time of document.querySelectorAll("time[datetime]")) {
+  for (const time of document.querySelectorAll("time[datetime*=T]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.valueOf())) continue;
     const seconds = time.closest(".exact") ? `:${two(at.getSeconds())}` : "";
