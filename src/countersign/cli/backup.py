@@ -93,7 +93,6 @@ async def restore(
     from countersign.storage.backup import restore as bring_back
 
     trusted = PublicKey.from_text(public_key.read_text("ascii", "replace")) if public_key else None
-    folder.mkdir(parents=True, exist_ok=True)
     async with open_backup(archive, folder, trusted) as opened:
         workspace = _workspace_of(opened, folder)
         async with _estate(workspace, folder / CONFIG) as estate:

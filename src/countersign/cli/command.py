@@ -116,11 +116,9 @@ def command(
             outcome = function(Run(place.folder, json), **said)
             return asyncio.run(outcome) if iscoroutine(outcome) else outcome
 
-        wrapped = update_wrapper(call, function)
-        wrapped = click.option("--json", is_flag=True, help="Print one JSON object and nothing else.")(
-            wrapped
-        )
-        made = click.command(name, epilog=epilog(examples))(wrapped)
+        made = click.command(name, epilog=epilog(examples))(update_wrapper(call, function))
+        says = "Print one JSON object and nothing else."
+        made.params.append(click.Option(["--json"], is_flag=True, help=says))
         if group is not None:
             group.add_command(made)
         return made

@@ -96,10 +96,11 @@ async def worker(run: Run) -> None:
     workspace = run.workspace(secrets=True)
     await wait_for_ownership(workspace.state)
     async with run.house(owner=True) as house:
+        told = _told()
         await house.start()
         run.result({"ready": True, "workspace": workspace.name})
         run.say(f"Working on the jobs of {workspace.name}. Ctrl-C ends it.")
-        await _until_told()
+        await told.wait()
 
 
 async def wait_for_ownership(state: Path) -> None:
@@ -119,10 +120,10 @@ async def wait_for_ownership(state: Path) -> None:
     lock.release()
 
 
-async def _until_told() -> None:
-    """SIGINT or SIGTERM."""
+def _told() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM from now on."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    await told.wait()
+    return told
