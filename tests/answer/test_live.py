@@ -138,6 +138,7 @@ async def test_what_would_repeat_the_rules_ends_the_stream_and_the_record_says_s
     assert answer.answer_id in answer.text
     assert desk.text == answer.text == (await desk.stored(answer)).text
     assert desk.out[0] == first
+    assert answer.warnings == ("cut_short", "system_prompt_overlap")
     assert (answer.citations, answer.claims) == ((), ())
 
 

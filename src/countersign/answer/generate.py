@@ -28,7 +28,8 @@ from countersign.gateway.streams import closing
 from countersign.gateway.tokens import estimate_tokens
 
 CUT_SHORT = "cut_short"
-"""Warning of an answer whose end is missing although it has begun to leave: the model or the reader went away."""
+"""Warning of an answer whose end is missing although it had begun to leave: the model or the reader went away, or what
+followed may not be shown."""
 _CAUSES = {
     "residency": RefusalReason.NO_MODEL_ALLOWED,
     "budget": RefusalReason.BUDGET_EXCEEDED,

@@ -64,10 +64,12 @@ class Live:
             await voice.finish()
         turn = replace(turn, left=self.left)
         turn = note_output(line, turn, voice.findings, voice.blocked, started)
+        cut = (CUT_SHORT,) if self.left else ()
         if voice.blocked:
-            return replace(turn, draft="", warnings=()).refused(RefusalReason.OUTPUT_BLOCKED, voice.blocked)
+            ended = replace(turn, draft="", warnings=cut)
+            return ended.refused(RefusalReason.OUTPUT_BLOCKED, voice.blocked)
         if voice.stopped == _RIGHTS_CHANGED:
-            return replace(turn, draft="", warnings=()).refused(RefusalReason.NO_EVIDENCE, _RIGHTS_CHANGED)
+            return replace(turn, draft="", warnings=cut).refused(RefusalReason.NO_EVIDENCE, _RIGHTS_CHANGED)
         if self.hung_up and CUT_SHORT not in turn.warnings:
             turn = replace(turn, warnings=(*turn.warnings, CUT_SHORT))
         return with_bound(turn, voice.binding.bound())

@@ -57,6 +57,8 @@ class CitedPassage:
     """A citation with the passage around its quote and what is needed to show its page."""
 
     citation: Citation
+    answer_id: str
+    assistant: str
     passage_text: str
     blob: str
     filename: str

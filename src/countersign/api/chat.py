@@ -164,6 +164,9 @@ def _usage(answer: Answer) -> dict[str, int]:
 
 
 def _finish_reason(answer: Answer) -> str:
+    """A refusal is an answer like any other, unless it cut off a text that was leaving already."""
+    if "cut_short" in answer.warnings:
+        return "content_filter" if answer.refusal else "length"
     return "length" if "cut_at_length" in answer.warnings else "stop"
 
 
