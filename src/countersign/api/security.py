@@ -48,11 +48,11 @@ def _check_ids(request: Request) -> None:
             raise NotFound("there is nothing here under this id")
 
 
-def _the_house(request: Request) -> House:
+async def _the_house(request: Request) -> House:
     return request.app.state.house
 
 
-def _the_caller(request: Request) -> Principal:
+async def _the_caller(request: Request) -> Principal:
     return request.state.principal
 
 
