@@ -76,7 +76,7 @@ async def examine(config: Path, environ: Mapping[str, str], model_cache: Path, l
     found += [await _endpoint(settings, look) for settings in workspace.models.values() if settings.base_url]
     if workspace.embeddings is not None and workspace.embeddings.base_url:
         name, url = f"embeddings {workspace.embeddings.name}", workspace.embeddings.base_url
-        found.append(await _reach(name, url, look))
+        found.append(await reach(name, url, look))
     async with _database(workspace) as (database, checks):
         found += checks
         if database is not None:
@@ -259,10 +259,11 @@ def _runs_code(path: Path) -> bool:
 
 # -- endpoints --------------------------------------------------------------------------------------------------
 async def _endpoint(settings: ModelSettings, look: Look) -> Check:
-    return await _reach(f"model {settings.name}", settings.base_url, look)
+    return await reach(f"model {settings.name}", settings.base_url, look)
 
 
-async def _reach(name: str, url: str, look: Look) -> Check:
+async def reach(name: str, url: str, look: Look) -> Check:
+    """Whether an endpoint answers at all; one that is not on this machine is asked only when `look.network` says so."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     local = host in ("localhost", "::1") or host.startswith("127.")

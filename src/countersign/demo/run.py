@@ -18,7 +18,16 @@ from countersign.cli.serve import serve_house
 from countersign.cli.terminal import progress
 from countersign.config import load
 from countersign.demo import script, showing
-from countersign.demo.workspace import EXTRACTIVE, MODEL, REVIEWER, Cast, prepare, read_cast, settle_people
+from countersign.demo.workspace import (
+    EXTRACTIVE,
+    MODEL,
+    QUESTIONS,
+    REVIEWER,
+    Cast,
+    prepare,
+    read_cast,
+    settle_people,
+)
 from countersign.domain.answers import Answer, AnswerStatus, Question
 from countersign.testing.scripted_model import ScriptedModel
 
@@ -222,7 +231,8 @@ async def _serve(run: Run, wanted: Wanted, house: House, cast: Cast, passwords: 
         run.say(
             f"\ncurl {address}/v1/chat/completions -H 'Authorization: Bearer {key.token}' "
             f'-H \'Content-Type: application/json\' \\\n  -d \'{{"model": "{EXTRACTIVE}", '
-            f'"messages": [{{"role": "user", "content": "{cast.question}"}}]}}\'\n\nCtrl-C ends it.'
+            f'"messages": [{{"role": "user", "content": "{cast.question}"}}]}}\''
         )
+        run.say(f"\nMore questions, with what should come of each: {QUESTIONS}\nCtrl-C ends it.")
 
     await serve_house(house, host=wanted.host, port=wanted.port, ready=ready)

@@ -60,7 +60,7 @@ def side_by_side(outcomes: Sequence[Outcome]) -> str:
     columns = [_facts(outcome) for outcome in outcomes]
     if width < _LEAST_WIDTH:
         return "\n\n".join(
-            "\n".join(f"{name:<{_LABEL}}{text}" for name, text in each.items()) for each in columns
+            "\n".join(_row(name, text, width) for name, text in each.items()) for each in columns
         )
     cell = (min(width, 150) - _LABEL) // len(outcomes) - 3
     lines: list[str] = []
@@ -72,6 +72,11 @@ def side_by_side(outcomes: Sequence[Outcome]) -> str:
         if name in ("groups", "answer"):
             lines.append("─" * _LABEL + "─┼─".join("─" * cell for _ in columns))
     return "\n".join(lines)
+
+
+def _row(name: str, text: str, width: int) -> str:
+    indent = " " * _LABEL
+    return textwrap.fill(text, width, initial_indent=f"{name:<{_LABEL}}", subsequent_indent=indent)
 
 
 def _facts(outcome: Outcome) -> dict[str, str]:

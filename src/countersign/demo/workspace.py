@@ -6,7 +6,6 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ MARK = ".countersign-demo"
 """Lies in a folder that the demo made and may therefore make anew."""
 EXTRACTIVE, MODEL = "staff-help", "staff-help-model"
 REVIEWER = "gulnar"
+QUESTIONS = Path(__file__).parent / "questions.yaml"
+"""Who there is, and many questions with what should come of each."""
 _REVIEWER = {
     "tenant": "bank",
     "groups": ["staff", "quality", "board", "call-centre", "hr", "compliance", "legal"],
@@ -53,9 +54,7 @@ class Cast:
 def read_cast() -> Cast:
     import yaml
 
-    said: Mapping[str, Any] = yaml.safe_load(
-        (files("countersign.demo") / "questions.yaml").read_text("utf-8")
-    )
+    said: Mapping[str, Any] = yaml.safe_load(QUESTIONS.read_text("utf-8"))
     people: dict[str, Any] = {**said["people"], REVIEWER: _REVIEWER}
     three = said["three_people"]
     return Cast(
@@ -84,7 +83,7 @@ def prepare(folder: Path, model_url: str, *, keep: bool) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.write_text("Made by `countersign demo`, which makes it anew each time.\n", encoding="utf-8")
-    collection = str(files("countersign.demo") / "collection")
+    collection = str(Path(__file__).resolve().parent / "collection")
     path = folder / "countersign.yaml"
     path.write_text(_CONFIG.format(collection=_quoted(collection), model_url=model_url), encoding="utf-8")
     return path
