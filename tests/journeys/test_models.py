@@ -161,10 +161,11 @@ async def test_an_unknown_price_under_a_budget_refuses_the_call(tmp_path: Path) 
 
 async def test_rights_lost_while_the_model_writes_discard_the_draft(tmp_path: Path) -> None:
     house_box: list[House] = []
+    revoking: list[asyncio.Task[object]] = []
     loop = asyncio.get_running_loop()
 
     def revoke_then_answer(prompt: SeenPrompt) -> str:
-        loop.create_task(house_box[0].people.set_person("aigerim", tenant="bank", groups=[]))
+        revoking.append(loop.create_task(house_box[0].people.set_person("aigerim", tenant="bank", groups=[])))
         return "Replacing a SIM card costs 500 tenge [1]. " * 40
 
     server = ScriptedModel(revoke_then_answer, event_delay_s=0.002)
@@ -216,3 +217,25 @@ async def test_the_other_task_kinds_ride_the_same_line(tmp_path: Path, task: str
         assert answer.status is AnswerStatus.DELIVERED
         assert {citation.external_id for citation in answer.citations} == {"sim.md"}
         assert "500 tenge" in answer.text
+
+
+async def test_what_was_written_for_one_reader_is_redacted_for_another(tmp_path: Path) -> None:
+    shown = {"personal_visible_to": ("kyc",), "hold_when": HoldRules(everything=True)}
+    script = [("applicant", "The applicant is Aset Zhuman, ИИН 880514300121 [1]. The phone is on file [1].")]
+    async with (
+        ScriptedModel(script) as server,
+        house_with(tmp_path, model(server.base_url), **shown) as house,
+    ):
+        officer = await person(house, "olga", ["staff", "kyc"])
+        answer = await house.asking.ask(officer, Question("staff-help", "Who is the applicant? ИИН?"))
+        reviewer = await person(house, "timur", ["staff", "quality"], roles=["reviewer"])
+        [item] = await house.desk.queue(reviewer)
+        stored = (await house.desk.review(reviewer, item.review_id)).stored.answer
+        assert "880514300121" not in stored.draft + "".join(c.quote for c in stored.citations)
+        assert "[IIN-" in stored.draft
+        for claim in stored.claims:
+            assert stored.draft[claim.start : claim.end] == claim.text
+        cited = await house.desk.citation(reviewer, stored.citations[0].citation_id)
+        assert "880514300121" not in cited.passage_text
+        kinds = [event.kind for event in (await house.ledger.story(reviewer, answer.answer_id)).events]
+        assert kinds.count("answer.read") >= 2, "what others read is on record"

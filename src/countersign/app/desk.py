@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from sqlalchemy import RowMapping, insert
 from countersign.access.decide import Action, require
 from countersign.access.principal import Principal
 from countersign.answer.store import CitedPassage, StoredAnswer
+from countersign.app.privacy import Privacy
 from countersign.corpus.blobs import Blobs
 from countersign.corpus.seams import Parser
 from countersign.domain.clock import Clock, iso
@@ -40,15 +42,22 @@ class ReviewItem:
 class Desk:
     """Every method takes the person who acts and re-checks what they may see at this moment."""
 
-    def __init__(self, database: Database, blobs: Blobs, parser: Parser, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, parser: Parser, privacy: Privacy, clock: Clock
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._parser = parser
+        self._privacy = privacy
         self._clock = clock
 
     # -- reading ------------------------------------------------------------------------------------------------
     async def answer(self, principal: Principal, answer_id: str) -> StoredAnswer:
-        return await self._database.read(answers.read_answer, answer_id, principal)
+        """Raises `NotFound`. What others read of an answer is on record; its asker was there when it was given."""
+        stored = await self._database.read(answers.read_answer, answer_id, principal)
+        if stored.answer.user != principal.name:
+            await self._note_read(principal, answer_id, {"withheld": stored.withheld})
+        return self._privacy.answer(principal, stored)
 
     async def my_answers(
         self, principal: Principal, limit: int = 50, before: datetime | None = None, before_id: str = ""
@@ -57,15 +66,27 @@ class Desk:
         return await self._database.read(answers.answers_of, principal, limit, before, before_id)
 
     async def citation(self, principal: Principal, citation_id: str) -> CitedPassage:
-        return await self._database.read(answers.read_citation, citation_id, principal)
+        """Raises `NotFound`. Opening a source is on record with the answer that cites it."""
+        cited = await self._database.read(answers.read_citation, citation_id, principal)
+        facts = {"citation": citation_id, "document": cited.citation.document_id}
+        await self._note_read(principal, cited.answer_id, facts)
+        return self._privacy.citation(principal, cited)
 
     async def page_png(self, principal: Principal, citation_id: str, width_px: int = _PAGE_WIDTH_PX) -> bytes:
-        """The cited page as PNG, rendered in the sandbox. Raises `NotFound` when the format has no pages."""
+        """The cited page as PNG, rendered in the sandbox: the document as it is, for those who may read it.
+
+        Raises `NotFound` when the format has no pages.
+        """
         cited = await self.citation(principal, citation_id)
         if cited.citation.page is None:
             raise NotFound("this document has no pages", code="no_page")
         async with self._blobs.path(cited.blob) as path:
             return await self._parser.render_page(path, cited.citation.page, width_px)
+
+    async def _note_read(self, principal: Principal, answer_id: str, facts: Mapping[str, object]) -> None:
+        now = self._clock.now()
+        event = Event(EventKind.ANSWER_READ, principal.tenant, principal.name, answer_id, now, dict(facts))
+        await self._database.write(append_in, [event])
 
     async def feedback(self, principal: Principal, answer_id: str, verdict: str, text: str) -> None:
         if verdict not in VERDICTS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import hmac
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
+from countersign.app.privacy import Privacy
 from countersign.app.releases import behaviour_of, register_releases
 from countersign.app.sync import Sync, SyncReport, SyncWatch
 from countersign.app.worker import Worker
@@ -193,8 +193,8 @@ async def open_house(
     await http.start()
     budgets = SqlBudgets(database, clock)
     budget = Budget(budgets)
-    server_key = load_server_key(workspace.state).value
     guard = Guard()
+    privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
     line = Line(
         clock=clock,
         assistants=workspace.assistants,
@@ -207,7 +207,7 @@ async def open_house(
         embedder=embedder,
         answers=SqlAnswerStore(database),
         residency=workspace.residency,
-        tenant_keys=lambda tenant: hmac.digest(server_key, b"pseudonyms/" + tenant.encode(), "sha256"),
+        tenant_keys=privacy.tenant_key,
     )
     erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
     if is_owner:
@@ -227,7 +227,7 @@ async def open_house(
         library=Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
         ),
-        desk=Desk(database, blobs, parser, clock),
+        desk=Desk(database, blobs, parser, privacy, clock),
         asking=Asking(line),
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
         health=Health(database, jobs, workspace, embedder_missing, is_owner, indexes),

@@ -193,17 +193,19 @@ class Library:
         Raises `NotFound` for absent and forbidden alike.
         """
         job = await self._jobs.get(job_id)
-        if job is None or job.tenant != principal.tenant or not await self._concerns(principal, job):
+        kind, subject = (job.kind, job.subject) if job else ("", job_id)  # the same work for what is not there
+        concerns = await self._concerns(principal, kind, subject)
+        if job is None or job.tenant != principal.tenant or not concerns:
             raise NotFound("there is no such job")
         return job
 
-    async def _concerns(self, principal: Principal, job: Job) -> bool:
+    async def _concerns(self, principal: Principal, kind: str, subject: str) -> bool:
         if isinstance(may(principal, Action.READ_STATE), Permit):
             return True
-        if job.kind == ERASE_JOB:
+        if kind == ERASE_JOB:
             return isinstance(may(principal, Action.ERASE), Permit)
         try:
-            await self.get(principal, job.subject.partition(":")[0])
+            await self.get(principal, subject.partition(":")[0])
         except NotFound:
             return False
         return True

@@ -73,14 +73,18 @@ class Office:
 
     def desk(self) -> Desk:
         """Answers and reviews; its page images need the parser of an open house."""
+        from countersign.access.keys import load_server_key
         from countersign.app.desk import Desk
+        from countersign.app.privacy import Privacy
         from countersign.corpus.service import SandboxedParser
+        from countersign.guard.pipeline import Guard
         from countersign.storage.blobs import open_blobs
 
         workspace = self.workspace
         parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
         blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs")
-        return Desk(self.database, blobs, parser, self.clock)
+        privacy = Privacy(Guard(), workspace.assistants, load_server_key(workspace.state).value)
+        return Desk(self.database, blobs, parser, privacy, self.clock)
 
     def close(self) -> None:
         self.database.close()

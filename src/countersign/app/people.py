@@ -191,8 +191,10 @@ class People:
         subject = viewer
         if viewer is None or about not in ("", viewer.name):
             subject = await self._database.read(people.principal_named, about)
-        if subject is None:
-            raise NotFound(f"there is no person {about!r}")
+        if subject is None and viewer is None:
+            raise NotFound(f"there is no person {about!r}", hint="`countersign user list` shows them.")
+        if subject is None:  # who exists is not told to whom nothing else would be explained
+            raise NotFound("there is no such document")
         found = await self._database.read(rights.explain, viewer, subject, document, now)
         actor = viewer.name if viewer else OWNER
         facts: dict[str, object] = {"about": subject.name}

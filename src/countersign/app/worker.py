@@ -22,15 +22,25 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """`handlers` by job kind. `run` works until cancelled; `drain` works until nothing is due."""
+    """`handlers` by job kind. `run` works until cancelled; `drain` works until nothing is due.
+
+    `attempts` by job kind, where it is not six.
+    """
 
     def __init__(
-        self, jobs: Jobs, handlers: Mapping[str, Handler], clock: Clock, *, concurrency: int = 2
+        self,
+        jobs: Jobs,
+        handlers: Mapping[str, Handler],
+        clock: Clock,
+        *,
+        concurrency: int = 2,
+        attempts: Mapping[str, int] | None = None,
     ) -> None:
         self._jobs = jobs
         self._handlers = handlers
         self._clock = clock
         self._concurrency = concurrency
+        self._attempts = dict(attempts or {})
         self._name = new_id("worker")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -104,7 +114,7 @@ class Worker:
 
     async def _hand_back(self, job: Job, code: str, *, retry: bool) -> None:
         later = None
-        if retry and job.attempts < _MAX_ATTEMPTS:
+        if retry and job.attempts < self._attempts.get(job.kind, _MAX_ATTEMPTS):
             later = self._clock.now() + timedelta(seconds=_FIRST_RETRY_S * 2**job.attempts)
         logger.warning("job %s (%s): %s%s", job.job_id, job.kind, code, ", will retry" if later else "")
         with contextlib.suppress(StorageError):  # its lease runs out by itself

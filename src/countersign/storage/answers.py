@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, String, and_, bindparam, func, insert, select, update
 
 from countersign.access.principal import Principal, Role
-from countersign.answer.store import CitedPassage, Finished, StoredAnswer
+from countersign.answer.store import CitedPassage, Finished, Hold, StoredAnswer
 from countersign.domain.answers import (
     Answer,
     AnswerStatus,
@@ -26,8 +26,11 @@ from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, Passage
 from countersign.domain.errors import NotFound
 from countersign.domain.events import Event
-from countersign.storage.database import Database
+from countersign.review.notify import OVERDUE_JOB
+from countersign.storage.database import Database, only_filter
 from countersign.storage.events import append_in
+from countersign.storage.jobs import enqueue_in
+from countersign.storage.notices import Outbox
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tables import (
     answer,
@@ -56,12 +59,32 @@ _IN_COLUMNS = frozenset(
     }
 )
 
+# Built once: putting a statement together costs more than running it, and every answer pays for it.
+_ADD_ANSWER, _ADD_PASSAGES, _ADD_CITATIONS = insert(answer), insert(answer_passage), insert(citation)
+_PERSON = select(person).where(person.c.name == bindparam("of_name"))
+_IN_FORCE = (
+    select(passage.c.id, passage.c.rights_id)
+    .join(document, document.c.id == passage.c.document_id)
+    .where(
+        passage.c.id.in_(bindparam("ids", expanding=True)),
+        only_filter(passage.c.tenant) == bindparam("of_tenant"),
+        passage.c.live,
+        func.coalesce(passage.c.valid_from, "") <= bindparam("as_of", type_=String),
+        func.coalesce(passage.c.valid_to, "9999") > bindparam("as_of", type_=String),
+        document.c.deleted.is_(None),
+        document.c.status != DocumentStatus.QUARANTINED,
+    )
+)
+
+_IN_BODY = tuple(field.name for field in fields(Answer) if field.name not in _IN_COLUMNS)
+
 
 class SqlAnswerStore:
     """`answer.store.AnswerStore` on SQLite and Postgres."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outbox: Outbox = Outbox()) -> None:  # noqa: B008 frozen
         self._database = database
+        self._outbox = outbox
 
     async def permitted(
         self, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
@@ -69,7 +92,7 @@ class SqlAnswerStore:
         return await self._database.read(_still_permitted, passages, in_force_at, principal)
 
     async def finish(self, finished: Finished, principal: Principal) -> bool:
-        return await self._database.write(_finish, finished, principal)
+        return await self._database.write(_finish, finished, principal, self._outbox)
 
     async def append(self, events: Sequence[Event]) -> None:
         await self._database.write(append_in, events)
@@ -81,7 +104,7 @@ class SqlAnswerStore:
         return await self._database.read(read_citation, citation_id, reader)
 
 
-def _finish(connection: Connection, finished: Finished, principal: Principal) -> bool:
+def _finish(connection: Connection, finished: Finished, principal: Principal, outbox: Outbox) -> bool:
     if (
         finished.passages
         and not finished.left
@@ -89,10 +112,10 @@ def _finish(connection: Connection, finished: Finished, principal: Principal) ->
     ):
         return False
     kept = finished.answer
-    connection.execute(insert(answer).values(_answer_row(finished)))
+    connection.execute(_ADD_ANSWER, _answer_row(finished))
     if finished.passages:
         connection.execute(
-            insert(answer_passage),
+            _ADD_PASSAGES,
             [
                 {
                     "answer_id": kept.answer_id,
@@ -104,11 +127,20 @@ def _finish(connection: Connection, finished: Finished, principal: Principal) ->
             ],
         )
     if kept.citations:
-        connection.execute(insert(citation), [_citation_row(kept.answer_id, c) for c in kept.citations])
+        connection.execute(_ADD_CITATIONS, [_citation_row(kept.answer_id, c) for c in kept.citations])
     if finished.hold is not None:
-        connection.execute(insert(review).values(_review_row(finished)))
+        _open_review(connection, finished, finished.hold, outbox)
     append_in(connection, finished.events)
     return True
+
+
+def _open_review(connection: Connection, finished: Finished, hold: Hold, outbox: Outbox) -> None:
+    """The item, with the job that looks at it again at its deadline."""
+    tenant, opened = finished.answer.tenant, finished.answer.created
+    connection.execute(insert(review).values(_review_row(finished, hold)))
+    if hold.deadline is not None:
+        enqueue_in(connection, OVERDUE_JOB, tenant, hold.review_id, opened, not_before=hold.deadline)
+    outbox.put_in(connection, "review.opened", tenant, hold.review_id, opened)
 
 
 def _still_permitted(
@@ -118,28 +150,16 @@ def _still_permitted(
     now = current_principal(connection, principal)
     if now is None:
         return False
+    satisfied = satisfied_rights(connection, now.tenant, now.terms)
     wanted = {int(p.passage_id) for p in passages}
-    as_of = iso(in_force_at)
-    rows = connection.execute(
-        select(passage.c.id)
-        .join(document, document.c.id == passage.c.document_id)
-        .where(
-            passage.c.id.in_(wanted),
-            passage.c.tenant == now.tenant,
-            passage.c.live,
-            passage.c.rights_id.in_(satisfied_rights(connection, now.tenant, now.terms)),
-            func.coalesce(passage.c.valid_from, "") <= as_of,
-            func.coalesce(passage.c.valid_to, "9999") > as_of,
-            document.c.deleted.is_(None),
-            document.c.status != DocumentStatus.QUARANTINED,
-        )
-    ).scalars()
-    return wanted <= set(rows)
+    asked = {"ids": sorted(wanted), "of_tenant": now.tenant, "as_of": iso(in_force_at)}
+    found = {row.id for row in connection.execute(_IN_FORCE, asked) if row.rights_id in satisfied}
+    return wanted <= found
 
 
 def current_principal(connection: Connection, principal: Principal) -> Principal | None:
     """The same person with the groups and roles of this moment; None when disabled or gone."""
-    row = connection.execute(select(person).where(person.c.name == principal.name)).mappings().first()
+    row = connection.execute(_PERSON, {"of_name": principal.name}).mappings().first()
     if row is None or row["disabled"] or row["tenant"] != principal.tenant:
         return None
     roles = frozenset(Role(role) for role in row["roles"])
@@ -154,6 +174,8 @@ def read_answer(connection: Connection, answer_id: str, reader: Principal) -> St
     if row is None or row["tenant"] != reader.tenant or not _concerns(row, item, reader):
         raise NotFound("there is no such answer")
     withheld = bool(row["erased"]) or not _reads_all_passages(connection, answer_id, reader)
+    if withheld and row["person"] != reader.name and not reader.has(Role.AUDITOR):
+        raise NotFound("there is no such answer")  # a reviewer of the queue who may not read what it rests on
     kept = _answer(row, _citations(connection, answer_id))
     if withheld:
         kept = replace(kept, text="", draft="", citations=(), claims=(), conflicts=())
@@ -243,14 +265,21 @@ def read_citation(connection: Connection, citation_id: str, reader: Principal) -
     if stored.withheld or all(c.citation_id != citation_id for c in stored.answer.citations):
         raise NotFound("there is no such citation")
     return CitedPassage(
-        _citation(row["body"]), row["text"], row["blob"], row["filename"], row["mime"], row["pages"]
+        citation=_citation(row["body"]),
+        answer_id=row["answer_id"],
+        assistant=stored.answer.assistant,
+        passage_text=row["text"],
+        blob=row["blob"],
+        filename=row["filename"],
+        mime=row["mime"],
+        pages=row["pages"],
     )
 
 
 # -- rows and values --------------------------------------------------------------------------------------------
 def _answer_row(finished: Finished) -> dict[str, Any]:
     kept = finished.answer
-    body = {name: value for name, value in asdict(kept).items() if name not in _IN_COLUMNS}
+    body = {name: _plain(getattr(kept, name)) for name in _IN_BODY}
     body["as_of"] = iso(kept.as_of)
     return {
         "id": kept.answer_id,
@@ -268,6 +297,15 @@ def _answer_row(finished: Finished) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """Values as JSON has them; `dataclasses.asdict` copies everything twice over and takes ten times as long."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
+    return dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
+
+
 def _citation_row(answer_id: str, cited: Citation) -> dict[str, Any]:
     return {
         "id": cited.citation_id,
@@ -277,14 +315,11 @@ def _citation_row(answer_id: str, cited: Citation) -> dict[str, Any]:
         "document_id": cited.document_id,
         "version": cited.version,
         "quote": cited.quote,
-        "body": asdict(cited),
+        "body": _plain(cited),
     }
 
 
-def _review_row(finished: Finished) -> dict[str, Any]:
-    hold = finished.hold
-    if hold is None:
-        raise ValueError("only a held answer has a review")
+def _review_row(finished: Finished, hold: Hold) -> dict[str, Any]:
     return {
         "id": hold.review_id,
         "answer_id": finished.answer.answer_id,

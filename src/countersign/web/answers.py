@@ -84,7 +84,7 @@ async def feedback(request: Request, web: TheWeb, visitor: SignedIn, answer_id: 
 @router.get("/citations/{citation_id}")
 async def citation_page(request: Request, web: TheWeb, visitor: SignedIn, citation_id: str) -> Response:
     cited = await web.house.desk.citation(visitor.me, citation_id)
-    return web.page(request, "citation.html", visitor, card_of=_card(web, visitor.me, cited, ""))
+    return web.page(request, "citation.html", visitor, card_of=_card(cited))
 
 
 @router.get("/citations/{citation_id}/page.png")
@@ -107,13 +107,12 @@ async def source_cards(web: Web, me: Principal, stored: StoredAnswer) -> list[So
         except NotFound:  # lost between two reads: the card stays, its content does not
             cards.append(SourceCard(citation, "", "", "", False, None, "", False))
         else:
-            cards.append(_card(web, me, cited, stored.answer.assistant))
+            cards.append(_card(cited))
     return cards
 
 
-def _card(web: Web, me: Principal, cited: CitedPassage, assistant: str) -> SourceCard:
-    passage = _as_output(web, me, assistant, cited.passage_text)
-    before, quote, behind = highlight(passage, cited.citation.quote)
+def _card(cited: CitedPassage) -> SourceCard:
+    before, quote, behind = highlight(cited.passage_text, cited.citation.quote)
     has_image = cited.citation.page is not None and cited.mime in _PICTURES
     return SourceCard(
         cited.citation,
@@ -125,14 +124,6 @@ def _card(web: Web, me: Principal, cited: CitedPassage, assistant: str) -> Sourc
         cited.filename,
         True,
     )
-
-
-def _as_output(web: Web, me: Principal, assistant: str, passage: str) -> str:
-    """A passage beside an answer is output as well: personal data only for the groups that its assistant names."""
-    line = web.house.asking.line
-    known = line.assistants.get(assistant)
-    sees = known is not None and bool(me.groups & set(known.personal_visible_to))
-    return line.guard.redact(passage, may_see_personal=sees, tenant_key=line.tenant_keys(me.tenant))
 
 
 def _deadline(web: Web, stored: StoredAnswer) -> timedelta | None:
