@@ -12,6 +12,7 @@ from countersign.answer.compose import ABSTAIN, compose
 from countersign.answer.confidence import judge_confidence
 from countersign.answer.conflicts import find_conflicts
 from countersign.answer.decide import decide
+from countersign.answer.evidence import Readings
 from countersign.answer.generate import generate_text
 from countersign.answer.language import answer_language
 from countersign.answer.line import Line
@@ -223,8 +224,9 @@ def with_bound(turn: Turn, bound: Bound) -> Turn:
 
 async def verify_claims(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
-    claims = await verify(turn.claims, turn.cited, turn.language, line.embedder)
-    conflicts = find_conflicts(turn.passages, turn.citations, turn.asked)
+    readings = Readings()
+    claims = await verify(turn.claims, turn.cited, turn.language, line.embedder, readings=readings)
+    conflicts = find_conflicts(turn.passages, turn.citations, turn.asked, readings)
     facts = {
         "claims": len(claims),
         "unsupported": sum(not claim.supported for claim in claims),
