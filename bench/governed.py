@@ -31,6 +31,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+import uvloop
 
 from bench.gateway import _serve as serve_upstream
 from bench.pass_through import add_cpu, completion, serve_reference, until_ended
@@ -134,7 +135,7 @@ async def _cpu(session: aiohttp.ClientSession, url: str) -> float:
 
 # -- the servers --------------------------------------------------------------------------------------------------
 def _serve_governed(pipe: Connection, upstream_port: int, folder: str) -> None:
-    asyncio.run(_governed(pipe, upstream_port, Path(folder)))
+    uvloop.run(_governed(pipe, upstream_port, Path(folder)))
 
 
 async def _governed(pipe: Connection, upstream_port: int, root: Path) -> None:

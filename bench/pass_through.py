@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 import uvicorn
+import uvloop
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
@@ -28,7 +29,7 @@ class Request(BaseModel):
 
 def serve_reference(pipe: Connection, upstream_port: int) -> None:
     """Serve until terminated; the port goes through `pipe`."""
-    asyncio.run(_serve(pipe, f"http://127.0.0.1:{upstream_port}/v1/chat/completions"))
+    uvloop.run(_serve(pipe, f"http://127.0.0.1:{upstream_port}/v1/chat/completions"))
 
 
 async def _serve(pipe: Connection, url: str) -> None:
