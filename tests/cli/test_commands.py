@@ -418,6 +418,27 @@ def test_doctor_changes_nothing(cli: Cli, workspace: Path) -> None:
     assert not (workspace / "state" / "countersign.db").exists()
 
 
+def test_a_damaged_database_is_named(cli: Cli, workspace: Path) -> None:
+    database = workspace / "state" / "countersign.db"
+    for path in database.parent.glob("countersign.db*"):
+        path.unlink()
+    database.write_bytes(b"not a database at all" * 500)
+    assert cli("user", "list").err.startswith("database_damaged: ")
+    failed = [check for check in cli("doctor", "--json").json["checks"] if check["level"] == "fail"]
+    assert [check["name"] for check in failed] == ["database"]
+
+
+def test_what_the_system_refuses_is_no_stack_trace(cli: Cli, workspace: Path) -> None:
+    config = workspace / "countersign.yaml"
+    config.unlink()
+    config.mkdir()
+    assert cli("user", "list").err.startswith("config_missing: ")
+    out = workspace / "none" / "out.jsonl"
+    config.rmdir()
+    ended = cli("restore", str(out), str(workspace / "files" / "x"))
+    assert (ended.code, ended.err.split(":")[0]) == (1, "backup_not_found")
+
+
 def test_production_is_stricter(cli: Cli, filled: Path) -> None:
     (filled / "state").chmod(0o755)
     tolerated = cli("doctor", "--json").json["checks"]

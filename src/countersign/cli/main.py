@@ -11,8 +11,8 @@ import click
 
 from countersign import __version__
 from countersign.cli.command import Place, epilog
-from countersign.cli.failure import exit_code_of, report
-from countersign.domain.errors import CountersignError
+from countersign.cli.failure import FAILED, exit_code_of, report
+from countersign.domain.errors import CountersignError, StorageError
 
 COMMANDS = {
     "init": "countersign.cli.init:init",
@@ -92,7 +92,12 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
-        return 1
+        return FAILED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        report(StorageError(f"{error.strerror or error}: {error.filename or 'a file'}", code="system_error"))
+        return FAILED
     return outcome if isinstance(outcome, int) else 0
 
 

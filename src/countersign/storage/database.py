@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, create_engine, event, func, select, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from countersign.domain.errors import StorageError
 from countersign.storage.tables import counter, metadata
@@ -73,8 +73,11 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 return function(connection, *args, **kwargs)
-        except OperationalError as error:
-            raise _storage_error(error) from error
+        except DatabaseError as error:
+            failure = _storage_error(error)
+            if failure is error:
+                raise
+            raise failure from error
 
     async def write(
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -216,6 +219,12 @@ def _storage_error(error: DBAPIError) -> BaseException:
             "the disk is full",
             code="disk_full",
             hint="Nothing was written. Free space on the workspace's disk.",
+        )
+    if "file is not a database" in reason or "malformed" in reason:
+        return StorageError(
+            "the database file is damaged",
+            code="database_damaged",
+            hint="Keep the file for the investigation and restore the newest backup into an empty folder.",
         )
     if isinstance(error, OperationalError):
         return StorageError(
