@@ -23,6 +23,7 @@ from countersign.review.desk import Review
 from countersign.storage import answers, reviews
 from countersign.storage.database import Database
 from countersign.storage.events import append_in
+from countersign.storage.notices import Outbox
 from countersign.storage.tables import feedback
 
 _PAGE_WIDTH_PX = 1000
@@ -43,13 +44,14 @@ class Desk:
     """Every method takes the person who acts and re-checks what they may see at this moment."""
 
     def __init__(
-        self, database: Database, blobs: Blobs, parser: Parser, privacy: Privacy, clock: Clock
+        self, database: Database, blobs: Blobs, parser: Parser, privacy: Privacy, clock: Clock, outbox: Outbox
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._parser = parser
         self._privacy = privacy
         self._clock = clock
+        self._outbox = outbox
 
     # -- reading ------------------------------------------------------------------------------------------------
     async def answer(self, principal: Principal, answer_id: str) -> StoredAnswer:
@@ -124,7 +126,7 @@ class Desk:
     ) -> Review:
         require(principal, Action.REVIEW)
         return await self._database.write(
-            reviews.settle, review_id, principal, verdict, text, reason, self._clock.now()
+            reviews.settle, review_id, principal, verdict, text, reason, self._clock.now(), self._outbox
         )
 
 

@@ -19,6 +19,7 @@ from countersign.app.erasing import Erasing
 from countersign.app.health import Health
 from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
+from countersign.app.notices import NOTIFY_ATTEMPTS, Notices
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
 from countersign.app.privacy import Privacy
@@ -42,6 +43,7 @@ from countersign.gateway.residency import allowed_regions, may_go
 from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
 from countersign.retrieval.retrieve import RetrievalSettings, Retriever
+from countersign.review.notify import NOTIFY_JOB
 from countersign.sources.connector import SourceConnector
 from countersign.sources.files import FilesConnector
 from countersign.storage.answers import SqlAnswerStore
@@ -52,8 +54,10 @@ from countersign.storage.database import Database
 from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
 from countersign.storage.jobs import SqlJobs
 from countersign.storage.migrate import upgrade
+from countersign.storage.notices import Outbox
 from countersign.storage.passage_index import PassageIndexes
 from countersign.storage.passages import SqlPassageStore
+from countersign.storage.webhooks import WebhookNotifier
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +199,7 @@ async def open_house(
     budget = Budget(budgets)
     guard = Guard()
     privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
+    outbox = Outbox(is_open=workspace.webhook is not None)
     line = Line(
         clock=clock,
         assistants=workspace.assistants,
@@ -205,18 +210,21 @@ async def open_house(
         guard=guard,
         retriever=retriever,
         embedder=embedder,
-        answers=SqlAnswerStore(database),
+        answers=SqlAnswerStore(database, outbox),
         residency=workspace.residency,
         tenant_keys=privacy.tenant_key,
     )
     erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
     if is_owner:
         await erasing.rebuild_if_asked()
+    notifier = WebhookNotifier(workspace.webhook, http, clock) if workspace.webhook else None
+    notices = Notices(database, workspace, notifier, outbox, clock)
     worker = Worker(
         jobs,
-        {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle},
+        {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle, **notices.handlers()},
         clock,
-        concurrency=workspace.parsing.workers,
+        concurrency=2 * workspace.parsing.workers + 2,
+        attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS},
     )
     return House(
         workspace=workspace,
@@ -227,7 +235,7 @@ async def open_house(
         library=Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
         ),
-        desk=Desk(database, blobs, parser, privacy, clock),
+        desk=Desk(database, blobs, parser, privacy, clock, outbox),
         asking=Asking(line),
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
         health=Health(database, jobs, workspace, embedder_missing, is_owner, indexes),

@@ -79,12 +79,14 @@ class Office:
         from countersign.corpus.service import SandboxedParser
         from countersign.guard.pipeline import Guard
         from countersign.storage.blobs import open_blobs
+        from countersign.storage.notices import Outbox
 
         workspace = self.workspace
         parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
         blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs")
         privacy = Privacy(Guard(), workspace.assistants, load_server_key(workspace.state).value)
-        return Desk(self.database, blobs, parser, privacy, self.clock)
+        outbox = Outbox(is_open=self.workspace.webhook is not None)
+        return Desk(self.database, blobs, parser, privacy, self.clock, outbox)
 
     def close(self) -> None:
         self.database.close()

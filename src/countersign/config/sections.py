@@ -42,6 +42,7 @@ from countersign.domain.workspace import (
     Retention,
     RightsRule,
     SourceSettings,
+    WebhookSettings,
     hold_rules_for,
 )
 
@@ -281,6 +282,28 @@ def _said_assistant(**said: Any) -> SaidAssistant:
 
 ASSISTANT = section(ASSISTANT_KEYS, _said_assistant)
 
+# -- notices ----------------------------------------------------------------------------------------------------
+WEBHOOK_KEYS = (
+    Key("url", http, "The one address that notices are posted to; redirects are not followed.", required=True),
+    Key("secret", secret, "Shared with the receiver: every notice is signed with it (HMAC-SHA256).", required=True),
+    Key("region", REGION, "Where the receiver is: a notice about documents that may not go there is not sent.", "the workspace's region"),
+    Key("timeout", seconds, "How long the receiver may take.", "10s", field="timeout_s"),
+)  # fmt: skip
+
+
+def _webhook(**said: Any) -> WebhookSettings | None:
+    """None when what is required is missing, which is reported as a problem of the file."""
+    return WebhookSettings(**said) if {"url", "secret"} <= said.keys() else None
+
+
+def _notify(webhook: WebhookSettings | None = None) -> WebhookSettings | None:
+    return webhook
+
+
+NOTIFY_KEYS = (
+    Key("webhook", section(WEBHOOK_KEYS, _webhook), "Ids and a status over HTTP when a review opens, is overdue or is decided; never a text.", "nobody is notified"),
+)  # fmt: skip
+
 # -- the workspace ----------------------------------------------------------------------------------------------
 RETENTION_KEYS = (
     Key("answers", duration, "How long texts of answers stay readable.", "365d"),
@@ -318,6 +341,7 @@ WORKSPACE_KEYS = (
     Key("embeddings", EMBEDDINGS, "Where vectors are made. Absent: the embedded model. `none`: search by words only.", "the embedded model"),
     Key("assistants", named(ASSISTANT, check_name, "a section for each assistant"), "Who may be asked.", "none"),
     Key("residency", RESIDENCY, "Where documents with a label may go. A label without a rule stays in its own region.", "{}"),
+    Key("notify", section(NOTIFY_KEYS, _notify), "Who is told about reviews.", "nobody", field="webhook"),
     Key("retention", section(RETENTION_KEYS, Retention), "How long texts are kept; the chain of events is kept for ever.", "365d"),
     Key("parsing", section(PARSING_KEYS, ParseLimits), "Limits of reading files.", "as below"),
 )  # fmt: skip

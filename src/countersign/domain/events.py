@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     REVIEW_OPENED = "review.opened"
     REVIEW_CLAIMED = "review.claimed"
     REVIEW_DECIDED = "review.decided"
+    REVIEW_OVERDUE = "review.overdue"
     DOCUMENT_RECEIVED = "document.received"
     DOCUMENT_INDEXED = "document.indexed"
     DOCUMENT_QUARANTINED = "document.quarantined"
@@ -70,6 +71,7 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.REVIEW_OPENED: "An answer was put before the reviewers.",
     EventKind.REVIEW_CLAIMED: "A reviewer took an item, or gave it back.",
     EventKind.REVIEW_DECIDED: "A reviewer approved, edited, rejected or escalated.",
+    EventKind.REVIEW_OVERDUE: "The deadline passed before a decision: the item went up to the admins, still held.",
     EventKind.DOCUMENT_RECEIVED: "A new version of a document came in.",
     EventKind.DOCUMENT_INDEXED: "A version became searchable.",
     EventKind.DOCUMENT_QUARANTINED: "A document was set aside: its rights or tenant cannot be trusted.",

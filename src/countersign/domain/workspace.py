@@ -72,6 +72,18 @@ class EmbeddingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """Where another system is told that a review opened, is overdue or was decided."""
+
+    url: str
+    secret: Secret
+    """Shared with the receiver; every notice is signed with it."""
+    region: str = ""
+    """Empty counts as the workspace's own region."""
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class RightsRule:
     """A glob over external ids; the first match decides."""
 
@@ -239,5 +251,7 @@ class Workspace:
     """None = lexical only."""
     assistants: Mapping[str, Assistant] = field(default_factory=dict[str, Assistant])
     residency: tuple[ResidencyRule, ...] = ()
+    webhook: WebhookSettings | None = None
+    """None = nobody is notified."""
     retention: Retention = Retention()
     parsing: ParseLimits = ParseLimits()

@@ -38,7 +38,7 @@ class Review:
     decided: datetime | None = None
 
     def overdue(self, now: datetime) -> bool:
-        return self.state != "decided" and self.deadline is not None and self.deadline < now
+        return self.state != "decided" and self.deadline is not None and self.deadline <= now
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 
 from countersign.access.principal import Principal
 from countersign.answer.phrases import sentence_for_refusal
@@ -16,25 +16,35 @@ from countersign.domain.events import Event, EventKind
 from countersign.review.desk import Decided, Review, decide, may_review
 from countersign.storage.answers import read_answer, set_decision
 from countersign.storage.events import append_in
+from countersign.storage.notices import Outbox
 from countersign.storage.tables import answer, review
+
+_DUE = func.coalesce(review.c.deadline, "9999")
 
 
 def queue(connection: Connection, reader: Principal, state: str, limit: int, after: str) -> list[Review]:
     """Items that this reader may decide and whose every source they may read, oldest deadline first.
 
-    `state` is `open` (everything undecided) or `decided`; `after` is a review id to continue behind.
+    `state` is `open` (everything undecided) or `decided`; `after` is a review id to continue behind. What is overdue
+    stands in front by itself: its deadline is the oldest. A deadline never changes, so pages neither lose nor repeat.
     """
     query = select(review, answer.c.person).join(answer, answer.c.id == review.c.answer_id)
-    query = query.where(review.c.tenant == reader.tenant, review.c.id > after)
+    query = query.where(review.c.tenant == reader.tenant, *_behind(connection, after))
     query = query.where(review.c.state == "decided" if state == "decided" else review.c.state != "decided")
     found: list[Review] = []
-    for row in connection.execute(query.order_by(review.c.id)).mappings():
+    for row in connection.execute(query.order_by(_DUE, review.c.id)).mappings():
         item = _review(row)
-        if may_review(reader, item) and not read_answer(connection, item.answer_id, reader).withheld:
+        if may_review(reader, item) and _reads(connection, item.answer_id, reader):
             found.append(item)
         if len(found) == limit:
             break
     return found
+
+
+def _behind(connection: Connection, after: str) -> tuple[Any, ...]:
+    """Conditions that continue a page; none when there is no such item to continue behind."""
+    due = connection.execute(select(_DUE).where(review.c.id == after)).scalar() if after else None
+    return () if due is None else (or_(due < _DUE, and_(due == _DUE, review.c.id > after)),)
 
 
 def one(connection: Connection, review_id: str, reader: Principal) -> Review:
@@ -48,9 +58,16 @@ def one(connection: Connection, review_id: str, reader: Principal) -> Review:
     if row is None or not may_review(reader, _review(row)):
         raise NotFound("there is no such review")
     item = _review(row)
-    if read_answer(connection, item.answer_id, reader).withheld:
+    if not _reads(connection, item.answer_id, reader):
         raise NotFound("there is no such review")
     return item
+
+
+def _reads(connection: Connection, answer_id: str, reader: Principal) -> bool:
+    try:
+        return not read_answer(connection, answer_id, reader).withheld
+    except NotFound:
+        return False
 
 
 def claim(connection: Connection, review_id: str, reader: Principal, now: datetime) -> Review:
@@ -88,6 +105,7 @@ def settle(
     text: str,
     reason: str,
     now: datetime,
+    outbox: Outbox = Outbox(),  # noqa: B008 frozen
 ) -> Review:
     """Decide, change the answer accordingly, and record both, in the caller's one transaction."""
     item = one(connection, review_id, reader)
@@ -98,9 +116,28 @@ def settle(
     connection.execute(update(review).where(review.c.id == review_id).values(**values))
     if decided.answer_status is not None:
         _apply(connection, item, decided)
+        outbox.put_in(connection, "review.decided", item.tenant, review_id, now)
     facts: dict[str, object] = {"verdict": verdict, "answer": item.answer_id}
     _record(connection, EventKind.REVIEW_DECIDED, item, reader, now, facts, {"text": text, "reason": reason})
     return one(connection, review_id, reader)
+
+
+def mark_overdue(connection: Connection, review_id: str, now: datetime, outbox: Outbox) -> bool:
+    """At the deadline: an undecided item is escalated, so that admins see it too, and a claim on it ends.
+
+    It stays held. False when there is nothing to mark: decided, gone, or not due yet.
+    """
+    query = select(review, answer.c.person).join(answer, answer.c.id == review.c.answer_id)
+    due = query.where(review.c.id == review_id).with_for_update(of=review)
+    row = connection.execute(due).mappings().first()
+    if row is None or not (item := _review(row)).overdue(now):
+        return False
+    escalated = {"state": "escalated", "claimed_by": None, "claimed": None}
+    connection.execute(update(review).where(review.c.id == review_id).values(**escalated))
+    facts = {"review": review_id, "claimed_by": item.claimed_by}
+    append_in(connection, [Event(EventKind.REVIEW_OVERDUE, item.tenant, "desk", item.answer_id, now, facts)])
+    outbox.put_in(connection, "review.overdue", item.tenant, review_id, now)
+    return True
 
 
 def _apply(connection: Connection, item: Review, decided: Decided) -> None:

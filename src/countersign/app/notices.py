@@ -1,0 +1,67 @@
+"""The desk's clockwork: what is overdue moves up, and whoever is to be told is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from countersign.domain.clock import Clock
+from countersign.domain.jobs import Handler, Job
+from countersign.domain.workspace import Workspace
+from countersign.gateway.residency import allowed_regions, may_go
+from countersign.review.notify import NOTIFY_JOB, OVERDUE_JOB, Notifier
+from countersign.storage.database import Database
+from countersign.storage.notices import Outbox, read_notice
+from countersign.storage.reviews import mark_overdue
+
+NOTIFY_ATTEMPTS = 12
+"""Over about four hours and a half, each wait twice as long as the one before."""
+
+logger = logging.getLogger(__name__)
+
+
+class Notices:
+    """Handlers of the `review_overdue` and `notify` jobs. Without a notifier nothing is queued or sent."""
+
+    def __init__(
+        self,
+        database: Database,
+        workspace: Workspace,
+        notifier: Notifier | None,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._workspace = workspace
+        self._notifier = notifier
+        self._clock = clock
+        self._outbox = outbox
+
+    def handlers(self) -> dict[str, Handler]:
+        return {OVERDUE_JOB: self.mark, NOTIFY_JOB: self.send}
+
+    async def mark(self, job: Job) -> Mapping[str, object]:
+        """At a deadline: an item that nobody has decided goes up to the admins; it is never delivered by time."""
+        marked = await self._database.write(mark_overdue, job.subject, self._clock.now(), self._outbox)
+        return {"overdue": marked}
+
+    async def send(self, job: Job) -> Mapping[str, object]:
+        """One notice. Raises a `ProviderError` kind when the receiver did not take it; the job is tried again then."""
+        if self._notifier is None:
+            return {"dropped": "not_configured"}
+        found = await self._database.read(read_notice, job)
+        if found is None:
+            return {"dropped": "nothing_to_tell"}
+        notice, labels = found
+        if not self._may_learn(self._notifier.region, labels):
+            logger.warning("notice %s is not sent: residency_not_allowed", notice.notice_id)
+            return {"dropped": "residency_not_allowed"}
+        await self._notifier.notify(notice)
+        return {"sent": notice.event}
+
+    def _may_learn(self, region: str, labels: tuple[str | None, ...]) -> bool:
+        """Even ids stay where the passages behind them must stay; where a label is lost, nothing is sent."""
+        if None in labels:
+            return False
+        known = (label for label in labels if label is not None)
+        return may_go(region, allowed_regions(known, self._workspace.residency), self._workspace.region)
