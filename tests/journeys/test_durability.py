@@ -17,14 +17,14 @@ from countersign.domain.answers import AnswerStatus, Question
 from countersign.retrieval.upkeep import catch_up, compare
 from countersign.storage.passages import SqlPassageStore
 from countersign.storage.tables import document, document_version, passage
-from tests.workspaces import opened, person, workspace, write_files
+from tests.workspaces import opened, person, told, workspace, write_files
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = 40
 
 
 def start(root: Path) -> subprocess.Popen[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(root)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(root), **told()}
     command = [sys.executable, "-m", "tests.journeys.ingest_forever", str(root)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
