@@ -66,7 +66,7 @@ def _statement(passage: Passage, unit: Unit) -> _Statement:
     figures = frozenset(
         term for number in unit.facts.numbers for term in content_terms(number.text, passage.language)
     )
-    words = frozenset(term for term in unit.terms - figures if not any(char.isdigit() for char in term))
+    words = frozenset(term for term in unit.terms - figures if not any(map(str.isdigit, term)))
     return _Statement(passage, unit.text, words, concepts(unit.text), unit.facts)
 
 

@@ -81,7 +81,7 @@ def _header(text: str, spans: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     """Cells of the first table row, taken as the header when it has no figures of its own."""
     first = next((text[a:b].strip() for a, b in spans if is_table_row(text[a:b])), "")
     cells = tuple(cell.strip() for cell in first.split(" | "))
-    figures = sum(any(char.isdigit() for char in cell) for cell in cells)
+    figures = sum(_has_figure(cell) for cell in cells)
     return cells if first and figures <= len(cells) // 2 else ()
 
 
@@ -139,7 +139,7 @@ def _clauses(whole: Segment, language: Language) -> tuple[Segment, ...]:
 
 
 def _has_figure(text: str) -> bool:
-    return any(char.isdigit() for char in text)
+    return any(map(str.isdigit, text))
 
 
 def _terms(text: str, language: Language) -> frozenset[str]:

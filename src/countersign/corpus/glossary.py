@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from countersign.corpus.terms import words
+from countersign.corpus.terms import fold, words, words_of
 
 # concept: beginnings in Kazakh, Russian and English together (the script keeps them apart)
 _CONCEPTS: dict[str, str] = {
@@ -283,4 +283,7 @@ def _weight(concept: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return words(_DOLLAR.sub(lambda match: match.group(1) or "", text))
+    folded = fold(text)
+    if "доллар" in folded or "dollar" in folded:
+        return words(_DOLLAR.sub(lambda match: match.group(1) or "", text))
+    return words_of(folded)

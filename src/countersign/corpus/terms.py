@@ -41,13 +41,18 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(fold(text))
+    return words_of(fold(text))
+
+
+def words_of(folded: str) -> list[str]:
+    """The words of a text that was folded already."""
+    return _WORD.findall(folded)
 
 
 @lru_cache(maxsize=65_536)
 def stem(word: str, language: str) -> str:
     """The comparable form of one folded word. Latin words are stemmed as English whatever the text's language."""
-    if any(char.isdigit() for char in word):
+    if any(map(str.isdigit, word)):
         return word
     if _CYRILLIC.search(word):
         if language == "kk" or _KAZAKH.search(word):
@@ -90,7 +95,7 @@ def similar(first: str, second: str) -> bool:
     """Two stems that are the same word in other clothes: equal, or 4-gram Dice ≥ 0.6, never across digits."""
     if first == second:
         return True
-    if any(char.isdigit() for char in first + second):
+    if any(map(str.isdigit, first + second)):
         return False
     a, b = grams(first), grams(second)
     return 2 * len(a & b) >= 0.6 * (len(a) + len(b))

@@ -17,7 +17,7 @@ from countersign.corpus.glossary import concepts
 from countersign.corpus.language import detect
 from countersign.corpus.sentences import is_table_row, split_sentences
 from countersign.corpus.terms import content_terms, fold, found_in, is_stop_word, words
-from countersign.corpus.transliterate import same_name
+from countersign.corpus.transliterate import Names
 from countersign.domain.documents import Language, Passage
 
 _HEADING_WEIGHT = 0.6
@@ -148,7 +148,7 @@ def _centrality(candidate: Candidate, frequency: Counter[str], covered: set[str]
     weight = sum(math.log1p(frequency[term]) for term in new) / math.sqrt(len(candidate.terms))
     return (
         weight
-        * (1.15 if any(char.isdigit() for char in candidate.text) else 1.0)
+        * (1.15 if any(map(str.isdigit, candidate.text)) else 1.0)
         * (1.2 - 0.4 * candidate.order / size)
     )
 
@@ -185,12 +185,12 @@ def _may_answer(text: str, terms: frozenset[str]) -> bool:
     """A question, a heading or a stray word answers nothing."""
     if text.endswith(("?", ":")) or not terms:
         return False
-    return len(terms) >= 3 or any(char.isdigit() for char in text)
+    return len(terms) >= 3 or any(map(str.isdigit, text))
 
 
 def _header(row: str) -> tuple[str, ...]:
     cells = tuple(cell.strip() for cell in row.split(" | "))
-    return cells if sum(any(c.isdigit() for c in cell) for cell in cells) <= len(cells) // 2 else ()
+    return cells if sum(any(map(str.isdigit, cell)) for cell in cells) <= len(cells) // 2 else ()
 
 
 def _read_row(row: str, header: tuple[str, ...]) -> str:
@@ -236,7 +236,7 @@ def _across(asked: Sequence[_Asked], candidate: Candidate, passage: Passage) -> 
     """Share of the question's words found by concept or as a name, joined with the passage's similarity if known."""
     own, read = concepts(candidate.text), concepts(candidate.source)
     unknown = any(not word.concepts for word in asked)
-    names = {word for word in words(candidate.source) if len(word) > 2} if unknown else set[str]()
+    names = Names(word for word in words(candidate.source) if len(word) > 2) if unknown else Names()
     total = sum(word.weight for word in asked)
     if not total:
         return 0.0
@@ -251,12 +251,12 @@ def _across(asked: Sequence[_Asked], candidate: Candidate, passage: Passage) -> 
     return 0.7 * share + 0.3 * min(1.0, max(0.0, alike))
 
 
-def _presence_across(word: _Asked, own: frozenset[str], read: frozenset[str], names: set[str]) -> float:
+def _presence_across(word: _Asked, own: frozenset[str], read: frozenset[str], names: Names) -> float:
     if word.concepts & own:
         return 1.0
     if word.concepts & read:
         return 0.6
-    return float(not word.concepts and any(same_name(word.text, name) for name in names))
+    return float(not word.concepts and word.text in names)
 
 
 def _asked_words(question: str) -> list[_Asked]:
@@ -269,7 +269,7 @@ def _asked_words(question: str) -> list[_Asked]:
             continue
         meanings = concepts(word)
         name = match.start() > 0 and (match.group()[0].isupper() or question[match.start() - 1] in '«“"')
-        exact = name or any(char.isdigit() for char in word)
+        exact = name or any(map(str.isdigit, word))
         weight = 1.0 if meanings else _UNKNOWN_NAME if exact else _UNKNOWN_WORD
         asked.setdefault(word, _Asked(word, meanings, weight))
     return list(asked.values())
@@ -281,7 +281,7 @@ def _focus_of(question: str) -> Callable[[str], float]:
     if _ASKS_TIME.search(asked):
         return lambda text: _FOCUS if _TIME.search(text) else -_FOCUS
     if _ASKS_FIGURE.search(asked):
-        return lambda text: _FOCUS if any(char.isdigit() for char in text) else -_FOCUS
+        return lambda text: _FOCUS if any(map(str.isdigit, text)) else -_FOCUS
     if _ASKS_PERSON.search(asked):
         return lambda text: 0.5 * _FOCUS if _CAPITAL.search(text) else 0.0
     return lambda _: 0.0
