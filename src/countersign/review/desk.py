@@ -54,7 +54,8 @@ class Decided:
 def may_review(principal: Principal, review: Review) -> bool:
     """A reviewer of the same tenant and of one of the review's groups, who did not ask the question.
 
-    An escalated review leaves its groups behind: any reviewer with the admin role of the tenant may take it as well.
+    An escalated review leaves its groups behind: any reviewer with the admin role of the tenant may take it as well,
+    and goes on seeing what they decided.
     """
     if (
         principal.tenant != review.tenant
@@ -62,7 +63,7 @@ def may_review(principal: Principal, review: Review) -> bool:
         or principal.name == review.asker
     ):
         return False
-    if review.state == "escalated" and principal.has(Role.ADMIN):
+    if principal.has(Role.ADMIN) and (review.state == "escalated" or review.decided_by == principal.name):
         return True
     return not review.groups or bool(principal.groups & review.groups)
 

@@ -198,7 +198,8 @@ def _concerns(row: RowMapping, item: RowMapping | None, reader: Principal) -> bo
         return True
     if item is None or not reader.has(Role.REVIEWER):
         return False
-    escalated_to_admin = item["state"] == "escalated" and reader.has(Role.ADMIN)
+    reached_admin = item["state"] == "escalated" or item["decided_by"] == reader.name
+    escalated_to_admin = reached_admin and reader.has(Role.ADMIN)
     return escalated_to_admin or not item["groups"] or bool(reader.groups & set(item["groups"]))
 
 

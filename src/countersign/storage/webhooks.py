@@ -1,11 +1,4 @@
-"""Notices over HTTP: one signed POST each, to one address, without redirects.
-
-The body is JSON: `notice_id`, `event`, `occurred`, `tenant`, `assistant`, `answer_id`, `review_id`, `status`. Headers:
-
-- `countersign-notice`: the notice's id, the same for every repetition;
-- `countersign-timestamp`: seconds since 1970, when this attempt was made;
-- `countersign-signature`: `v1=` and the hexadecimal HMAC-SHA256, under the shared secret, of the timestamp, a full stop
-  and the body's bytes. A receiver computes the same, compares in constant time and refuses old timestamps.
+"""Notices over HTTP: one signed POST each (`review.signing` says how), to one address, without redirects.
 
 Anything but a 2xx within the time limit is tried again later.
 """
@@ -13,10 +6,8 @@ Anything but a 2xx within the time limit is tried again later.
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
 
-from countersign.domain.clock import Clock, iso
+from countersign.domain.clock import Clock
 from countersign.domain.errors import (
     ConfigError,
     ProviderRejected,
@@ -27,16 +18,15 @@ from countersign.domain.errors import (
 from countersign.domain.workspace import WebhookSettings
 from countersign.gateway.http import HttpClient
 from countersign.review.notify import Notice
+from countersign.review.signing import (
+    NOTICE_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    body_of,
+    signature,
+)
 
-NOTICE_HEADER = "countersign-notice"
-TIMESTAMP_HEADER = "countersign-timestamp"
-SIGNATURE_HEADER = "countersign-signature"
 _HINT = "The notice is kept and tried again; look at the receiver."
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """`v1=` and the hexadecimal HMAC-SHA256 of `timestamp.body`."""
-    return "v1=" + hmac.digest(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hex()
 
 
 class WebhookNotifier:
@@ -54,7 +44,7 @@ class WebhookNotifier:
     async def notify(self, notice: Notice) -> None:
         import aiohttp
 
-        body = _body(notice)
+        body = body_of(notice)
         try:
             async with (
                 asyncio.timeout(self._settings.timeout_s),
@@ -83,20 +73,6 @@ class WebhookNotifier:
             TIMESTAMP_HEADER: timestamp,
             SIGNATURE_HEADER: signature(secret, timestamp, body),
         }
-
-
-def _body(notice: Notice) -> bytes:
-    said = {
-        "notice_id": notice.notice_id,
-        "event": notice.event,
-        "occurred": iso(notice.occurred),
-        "tenant": notice.tenant,
-        "assistant": notice.assistant,
-        "answer_id": notice.answer_id,
-        "review_id": notice.review_id,
-        "status": notice.status,
-    }
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _judge(status: int) -> None:
