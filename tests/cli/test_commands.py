@@ -13,6 +13,7 @@ import pytest
 
 from countersign.cli.main import countersign, run
 from countersign.cli.reference import markdown
+from countersign.config import template
 from tests.cli.conftest import QUESTION, Cli, fill
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
@@ -132,6 +133,20 @@ def test_init_refuses_what_is_not_empty(cli: Cli, workspace: Path, tmp_path: Pat
     assert (refused.code, refused.err.split(":")[0]) == (1, "folder_not_empty")
     assert [path.name for path in other.iterdir()] == ["report.docx"]
     assert cli("init", str(other / "report.docx")).code == 2
+
+
+def test_init_keeps_a_file_that_was_written_by_hand(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "countersign.yaml").write_text("name: mine\nsources: 5\n")
+    assert cli("init", str(folder)).code == 1
+    assert not (folder / "state").exists()
+    text = template("mine") + "# ours\n"
+    (folder / "countersign.yaml").write_text(text)
+    assert cli("init", str(folder)).code == 0
+    assert (folder / "countersign.yaml").read_text() == text
+    assert (folder / "state" / "keys" / "server.key").exists()
+    assert cli("-w", str(folder), "user", "set", "aigerim").code == 0
 
 
 def test_init_by_the_process_that_it_serves(cli: Cli, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import RowMapping
 from starlette.responses import Response
 
-from countersign.api.schemas import Cursor, FeedbackBody, Json, Limit, citation_json, page, stored_json
+from countersign.api.schemas import Cursor, FeedbackBody, Json, Limit, page, stored_json
 from countersign.api.security import Me, TheHouse, keyed
+from countersign.app.shapes import citation_json
 
 router = keyed()
 

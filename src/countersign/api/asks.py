@@ -9,9 +9,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from countersign.api.errors import error_body
-from countersign.api.schemas import AskBody, Json, answer_json, the_question, zoned
+from countersign.api.schemas import AskBody, Json, the_question, zoned
 from countersign.api.security import Me, TheHouse, keyed, request_id_of
 from countersign.api.walk import Walk
+from countersign.app.shapes import answer_json
 from countersign.domain.answers import HistoryTurn, Question
 from countersign.domain.errors import CountersignError
 

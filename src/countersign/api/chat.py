@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from countersign.api.errors import error_body
-from countersign.api.schemas import Asking, Json, Name, Text, answer_json, the_question, zoned
+from countersign.api.schemas import Asking, Json, Name, Text, the_question, zoned
 from countersign.api.security import Me, TheHouse, keyed, request_id_of
 from countersign.api.walk import Walk
+from countersign.app.shapes import answer_json
 from countersign.domain.answers import Answer, HistoryTurn, Question
 from countersign.domain.errors import CountersignError, NotFound, UsageError
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from countersign.answer.store import StoredAnswer
-from countersign.domain.answers import Answer, Citation, Claim, Confidence, ConflictNote, Cost, Usage
+from countersign.app.shapes import answer_json
 from countersign.domain.clock import iso
 from countersign.domain.errors import UsageError
 from countersign.guard.question import MAX_QUESTION_CHARS
@@ -141,33 +141,6 @@ def page(
     return Json({"items": [shown(item) for item in kept], "next_cursor": more})
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """An answer as its asker may read it now."""
-    return {
-        "answer_id": answer.answer_id,
-        "status": answer.status.value,
-        "text": answer.text,
-        "assistant": answer.assistant,
-        "task": answer.task,
-        "release": answer.release,
-        "confidence": confidence_json(answer.confidence),
-        "as_of": iso(answer.as_of),
-        "created": iso(answer.created),
-        "language": answer.language,
-        "citations": [citation_json(citation) for citation in answer.citations],
-        "claims": [claim_json(claim) for claim in answer.claims],
-        "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
-        "warnings": list(answer.warnings),
-        "hold_reasons": list(answer.hold_reasons),
-        "refusal": {"reason": answer.refusal.value} if answer.refusal else None,
-        "degraded_because": answer.degraded_because or None,
-        "model": answer.model or None,
-        "usage": usage_json(answer.usage),
-        "cost": cost_json(answer.cost),
-        "ai_generated": answer.ai_generated,
-    }
-
-
 def stored_json(stored: StoredAnswer) -> dict[str, Any]:
     """An answer as this reader may read it now; `withheld` when one of its sources is no longer theirs to see."""
     return answer_json(stored.answer) | {
@@ -182,64 +155,6 @@ def stored_json(stored: StoredAnswer) -> dict[str, Any]:
         if stored.review_id
         else None,
     }
-
-
-def citation_json(citation: Citation) -> dict[str, Any]:
-    return {
-        "n": citation.n,
-        "citation_id": citation.citation_id,
-        "document_id": citation.document_id,
-        "external_id": citation.external_id,
-        "source": citation.source,
-        "version": citation.version,
-        "title": citation.title,
-        "page": citation.page,
-        "bbox": list(citation.bbox) if citation.bbox else None,
-        "heading": citation.heading,
-        "sheet": citation.sheet,
-        "quote": citation.quote,
-    }
-
-
-def claim_json(claim: Claim) -> dict[str, Any]:
-    return {
-        "text": claim.text,
-        "start": claim.start,
-        "end": claim.end,
-        "supported": claim.supported,
-        "support": claim.support,
-        "citations": list(claim.citations),
-        "reasons": list(claim.reasons),
-    }
-
-
-def conflict_json(conflict: ConflictNote) -> dict[str, Any]:
-    return {
-        "subject": conflict.subject,
-        "values": list(conflict.values),
-        "citations": list(conflict.citations),
-    }
-
-
-def confidence_json(confidence: Confidence | None) -> dict[str, Any] | None:
-    if confidence is None:
-        return None
-    return {"score": confidence.score, "band": confidence.band, "calibrated": confidence.calibrated}
-
-
-def usage_json(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "reported": usage.reported,
-    }
-
-
-def cost_json(cost: Cost | None) -> dict[str, Any] | None:
-    """`amount` null is an unknown price, unless `unmetered`."""
-    if cost is None:
-        return None
-    return {"amount": cost.amount, "currency": cost.currency, "unmetered": cost.unmetered}
 
 
 def the_question(text: str, task: str) -> str:

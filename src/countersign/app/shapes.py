@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from countersign.domain.answers import Answer, AnswerStatus, Citation, Claim
+from countersign.domain.answers import Answer, Citation
 from countersign.domain.clock import iso
 from countersign.domain.workspace import Secret
 
@@ -40,38 +40,32 @@ def jsonable(value: object) -> Any:
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """An answer for its asker. A draft never leaves, and of what waits for a reviewer only the fixed sentence does."""
-    waits = answer.status is AnswerStatus.HELD
+    """The answer of the contract, as its reader may read it now; what waits for a reviewer was taken out before."""
     confidence = answer.confidence
-    shown = {
+    return {
         "answer_id": answer.answer_id,
-        "status": answer.status,
+        "status": answer.status.value,
         "text": answer.text,
         "assistant": answer.assistant,
         "task": answer.task,
         "release": answer.release,
         "confidence": confidence
         and {"score": confidence.score, "band": confidence.band, "calibrated": confidence.calibrated},
-        "as_of": answer.as_of,
-        "created": answer.created,
+        "as_of": iso(answer.as_of),
+        "created": iso(answer.created),
         "language": answer.language,
-        "citations": [] if waits else [citation_json(citation) for citation in answer.citations],
-        "claims": [] if waits else [claim_json(claim) for claim in answer.claims],
-        "conflicts": [] if waits else answer.conflicts,
-        "warnings": answer.warnings,
-        "hold_reasons": answer.hold_reasons,
-        "refusal": {"reason": answer.refusal} if answer.refusal else None,
+        "citations": [citation_json(citation) for citation in answer.citations],
+        "claims": [jsonable(claim) for claim in answer.claims],
+        "conflicts": [jsonable(conflict) for conflict in answer.conflicts],
+        "warnings": list(answer.warnings),
+        "hold_reasons": list(answer.hold_reasons),
+        "refusal": {"reason": answer.refusal.value} if answer.refusal else None,
         "degraded_because": answer.degraded_because or None,
         "model": answer.model or None,
-        "usage": answer.usage,
-        "cost": answer.cost,
+        "usage": jsonable(answer.usage),
+        "cost": jsonable(answer.cost) if answer.cost else None,
         "ai_generated": answer.ai_generated,
     }
-    return jsonable(shown)
-
-
-def claim_json(claim: Claim) -> dict[str, Any]:
-    return jsonable(claim)
 
 
 def citation_json(citation: Citation) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from countersign.domain.errors import Conflict, StorageError, UsageError
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from countersign.domain.workspace import Process
+    from countersign.domain.workspace import Process, Workspace
 
 _EXAMPLES = """
 countersign init ./bank
@@ -53,17 +53,21 @@ def init(
 ) -> None:
     """Make a workspace in DIR: its file, its keys and its database.
 
+    A countersign.yaml that is there already is checked and kept; only what it needs beside it is made.
+
     With --from-process, or with answers to its questions as options, the first assistant is described by the business
     process that it serves.
     """
-    from countersign.app.founding import found
     from countersign.config import load, template
 
+    path = folder / CONFIG
+    if path.is_file() and not (folder / "state").exists():
+        _finish(run, folder, load(path, os.environ, resolve_secrets=False))
+        return
     _assert_free(folder)
     said = {"asks": asks, "decides": decides, "costs": costs, "risk": risk or "", "reviewers": reviewers}
     process = _process(said, deadline, ask=from_process and not run.json)
     text = template(name or folder.resolve().name, process, tenants)
-    path = folder / CONFIG
     try:
         (folder / "files").mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -74,14 +78,18 @@ def init(
             hint="Choose another folder.",
         ) from error
     try:
-        workspace = load(path, os.environ)
-        found(workspace)
+        _finish(run, folder, load(path, os.environ))
     except BaseException:
         path.unlink()
         raise
-    run.result(
-        {"workspace": str(folder.resolve()), "config": str(path.resolve()), "tenants": workspace.tenants}
-    )
+
+
+def _finish(run: Run, folder: Path, workspace: Workspace) -> None:
+    from countersign.app.founding import found
+
+    found(workspace)
+    config = str((folder / CONFIG).resolve())
+    run.result({"workspace": str(folder.resolve()), "config": config, "tenants": workspace.tenants})
     run.say(_next_steps(folder, workspace.tenants))
 
 
