@@ -106,6 +106,8 @@ WARNING: Mapping[str, str] = {
     "lexical_only": N_("Only words were searched: the meaning search is not available at the moment."),
     "invented_citation": N_("A reference that pointed to nothing was removed."),
     "cut_at_length": N_("The answer was cut at its maximum length."),
+    "cut_short": N_("The end of the answer is missing: its delivery was broken off."),
+    "rights_changed": N_("A source stopped being available to you while the answer was written."),
     "question_too_long": N_("The question is too long."),
     "question_empty": N_("Nothing readable was left of the question."),
 }
@@ -186,6 +188,7 @@ EVENT: Mapping[str, str] = {
     EventKind.REVIEW_OPENED: N_("Sent to review"),
     EventKind.REVIEW_CLAIMED: N_("Review claimed"),
     EventKind.REVIEW_DECIDED: N_("Review decided"),
+    EventKind.REVIEW_OVERDUE: N_("Review overdue"),
     EventKind.DOCUMENT_RECEIVED: N_("Document received"),
     EventKind.DOCUMENT_INDEXED: N_("Document made searchable"),
     EventKind.DOCUMENT_QUARANTINED: N_("Document quarantined"),
