@@ -8,10 +8,12 @@ from pathlib import Path
 
 from countersign.app.founding import found
 from countersign.app.house import open_house
+from tests.journeys.parts import adopt_database
 from tests.workspaces import workspace
 
 
 async def main(root: Path) -> None:
+    adopt_database()
     settings = workspace(root)
     found(settings)
     house = await open_house(settings, model_cache=root / "cache", owner=True)

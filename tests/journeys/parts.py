@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -19,7 +22,10 @@ from countersign.domain.clock import Clock
 from countersign.retrieval.upkeep import catch_up, compare
 from countersign.storage.passages import SqlPassageStore
 from countersign.storage.tables import document
+from tests import workspaces
 
+ROOT = Path(__file__).parent.parent.parent
+_POSTGRES = "COUNTERSIGN_JOURNEY_POSTGRES"
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 
@@ -116,5 +122,18 @@ def mail(body: str, attachments: dict[str, str], subject: str = "Letter") -> byt
     return message.as_bytes()
 
 
-async def everything(house: House, read: Callable[[Connection], Any]) -> Any:
-    return await house.database.read(read)
+def run_child(module: str, root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process of its own group that runs `tests.journeys.{module}` on the workspace below `root`."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(root)}
+    if workspaces.POSTGRES:
+        environment[_POSTGRES] = workspaces.POSTGRES[0]
+    command = [sys.executable, "-m", f"tests.journeys.{module}", str(root), *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def adopt_database() -> None:
+    """In such a process: use the database server of the test that started it."""
+    if url := os.environ.get(_POSTGRES):
+        workspaces.POSTGRES[:] = [url]

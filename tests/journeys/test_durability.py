@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,18 +16,10 @@ from countersign.domain.answers import AnswerStatus, Question
 from countersign.retrieval.upkeep import catch_up, compare
 from countersign.storage.passages import SqlPassageStore
 from countersign.storage.tables import document, document_version, passage
-from tests.workspaces import opened, person, told, workspace, write_files
+from tests.journeys.parts import run_child
+from tests.workspaces import opened, person, workspace, write_files
 
-ROOT = Path(__file__).parent.parent.parent
 FILES = 40
-
-
-def start(root: Path) -> subprocess.Popen[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(root), **told()}
-    command = [sys.executable, "-m", "tests.journeys.ingest_forever", str(root)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -46,10 +37,10 @@ async def test_every_document_is_indexed_exactly_once_whatever_is_killed(tmp_pat
     write_files(tmp_path / "files", names, [{"file": name, "acl": ["tenant:*"]} for name in names])
     chance = random.Random(7)
     for _ in range(5):
-        process = start(tmp_path)
+        process = run_child("ingest_forever", tmp_path)
         time.sleep(chance.uniform(0.7, 2.2))
         kill(process)
-    last = start(tmp_path)
+    last = run_child("ingest_forever", tmp_path)
     output, _ = last.communicate(timeout=90)
     assert output.endswith("done\n")
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from countersign.access.decide import Action, Context, Permit, may, require
 from countersign.access.principal import Principal
 from countersign.corpus.ingest import Intake, Received
@@ -19,7 +21,7 @@ from countersign.sources.sidecar import term_of
 from countersign.storage import document_changes, document_views
 from countersign.storage.database import Database
 from countersign.storage.document_views import DocumentView, SourceView
-from countersign.storage.jobs import enqueue_in
+from countersign.storage.jobs import enqueue_in, job_id_of, state_of_job
 
 ERASE_JOB = "erase"
 _CHANGEABLE = frozenset({"title", "residency", "classification", "owner", "valid_from", "valid_to"})
@@ -179,11 +181,12 @@ class Library:
         )
 
     async def erase(self, principal: Principal, document_id: str) -> str:
-        """Delete now; a job removes every trace and its result is the proof. Returns the job's id."""
+        """Delete now; a job removes every trace and its result is the proof. Returns the job's id.
+
+        Asking again for what is erased already returns the job that holds its proof.
+        """
         await self._mine_to_change(principal, document_id, Action.ERASE)
-        now = self._clock.now()
-        await self._database.write(document_changes.delete_document, document_id, principal.name, now)
-        job_id = await self._database.write(enqueue_in, ERASE_JOB, principal.tenant, document_id, now)
+        job_id = await self._database.write(_begin_erasing, document_id, principal, self._clock.now())
         self._wake()
         return job_id
 
@@ -193,7 +196,9 @@ class Library:
         Raises `NotFound` for absent and forbidden alike.
         """
         job = await self._jobs.get(job_id)
-        kind, subject = (job.kind, job.subject) if job else ("", job_id)  # the same work for what is not there
+        kind, subject = (
+            (job.kind, job.subject) if job else ("", job_id)
+        )  # the same work for what is not there
         concerns = await self._concerns(principal, kind, subject)
         if job is None or job.tenant != principal.tenant or not concerns:
             raise NotFound("there is no such job")
@@ -216,6 +221,15 @@ class Library:
         if not self._may(principal, action, view.source):
             await self.get(principal, document_id)
             require(principal, action, publisher_groups=self._publishers(view.source))
+
+
+def _begin_erasing(connection: Connection, document_id: str, principal: Principal, now: datetime) -> str:
+    """Gravestone and job in one commit. A second job would find nothing left to search for: its proof would say less."""
+    job_id = job_id_of(ERASE_JOB, document_id)
+    if state_of_job(connection, job_id) == "done":
+        return job_id
+    document_changes.delete_document(connection, document_id, principal.name, now)
+    return enqueue_in(connection, ERASE_JOB, principal.tenant, document_id, now)
 
 
 def rights_of(any_of: tuple[str, ...], all_of: tuple[str, ...]) -> Rights:

@@ -20,6 +20,11 @@ def job_id_of(kind: str, subject: str) -> str:
     return f"job_{sha256(f'{kind}/{subject}'.encode()).hexdigest()[:26]}"
 
 
+def state_of_job(connection: Connection, job_id: str) -> str | None:
+    """None when there is no such job."""
+    return connection.execute(select(job.c.state).where(job.c.id == job_id)).scalar()
+
+
 def enqueue_in(
     connection: Connection,
     kind: str,
@@ -32,7 +37,7 @@ def enqueue_in(
 ) -> str:
     """Queue work inside the caller's transaction."""
     job_id = job_id or job_id_of(kind, subject)
-    state = connection.execute(select(job.c.state).where(job.c.id == job_id)).scalar()
+    state = state_of_job(connection, job_id)
     if state in ("queued", "running"):
         return job_id
     values: dict[str, Any] = {
