@@ -167,7 +167,12 @@ async def test_what_readers_find_where_it_was(case: Case) -> None:
     with pytest.raises(NotFound):
         await house.desk.citation(case.clerk, citation)
     gravestone = await house.library.get(case.clerk, case.document)
-    assert (gravestone.status, gravestone.title, gravestone.filename, gravestone.owner) == ("deleted", "", "", "")
+    assert (gravestone.status, gravestone.title, gravestone.filename, gravestone.owner) == (
+        "deleted",
+        "",
+        "",
+        "",
+    )
     assert not any(word in str(gravestone) for word in PROBES)
     assert await house.desk.queue(case.reviewer, "decided") == []
     assert {d.external_id for d in await house.library.list(case.clerk)} == {"tariff"}

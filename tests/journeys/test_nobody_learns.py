@@ -83,9 +83,7 @@ async def furnish(house: House) -> Scene:
         "spy": await person(
             house, "spy", ["vault", "board", "quality", "editors"], [r.value for r in Role], "telecom"
         ),
-        "every-role": await person(
-            house, "every-role", ["quality"], ["user", "reviewer", "publisher"]
-        ),
+        "every-role": await person(house, "every-role", ["quality"], ["user", "reviewer", "publisher"]),
         "lost": await person(house, "lost", ["vault"]),
         "guard": await person(house, "guard", ["vault"]),
     }

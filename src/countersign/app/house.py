@@ -20,6 +20,7 @@ from countersign.app.health import Health
 from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
 from countersign.app.notices import NOTIFY_ATTEMPTS, Notices
+from countersign.app.office import require_ready
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
 from countersign.app.privacy import Privacy
@@ -164,7 +165,9 @@ async def open_house(
     workspace: Workspace, *, model_cache: Path, owner: bool | None = None, clock: Clock | None = None
 ) -> House:
     """Join the house. `owner` True requires the workspace's lock (`Conflict`), None takes it when it is free, False
-    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces."""
+    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces. Raises `Conflict`
+    (`restore_unfinished`) too while what was erased since a backup could still be there."""
+    require_ready(workspace)
     clock = clock or SystemClock()
     lock = WorkspaceLock(workspace.state)
     if owner:
