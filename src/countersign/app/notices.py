@@ -15,7 +15,7 @@ from countersign.storage.notices import Outbox, read_notice
 from countersign.storage.reviews import mark_overdue
 
 NOTIFY_ATTEMPTS = 12
-"""Over about four hours and a half, each wait twice as long as the one before."""
+"""Over about two hours and a quarter, each wait twice as long as the one before."""
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
+from urllib.parse import urlsplit
 
 from countersign.config.reading import ConfigProblem, Reader
 from countersign.domain.workspace import Assistant, ModelSettings, Money, SourceSettings, Workspace
@@ -27,6 +28,7 @@ def cross_check(workspace: Workspace, reader: Reader) -> None:
         check.model(model)
     for assistant in workspace.assistants.values():
         check.assistant(assistant)
+    check.webhook()
     if not workspace.assistants:
         check.doubtful("assistants", "no assistant is described, so nobody can ask anything")
 
@@ -124,6 +126,15 @@ class _Checks:
                 self.wrong(where, f"`{key}` is missing", f"an endpoint of dialect {model.dialect} needs it")
         if model.first_byte_timeout_s > model.timeout_s and self._said(f"{where}.first_byte_timeout"):
             self.wrong(f"{where}.first_byte_timeout", "is longer than `timeout`", "make it shorter")
+
+    # -- notices ------------------------------------------------------------------------------------------------
+    def webhook(self) -> None:
+        webhook = self._workspace.webhook
+        if webhook is None:
+            return
+        address = urlsplit(webhook.url)
+        if address.scheme == "http" and address.hostname not in ("127.0.0.1", "::1", "localhost"):
+            self.doubtful("notify.webhook.url", "notices leave this machine without encryption", "use https")
 
     # -- assistants ---------------------------------------------------------------------------------------------
     def assistant(self, assistant: Assistant) -> None:
