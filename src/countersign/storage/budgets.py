@@ -127,8 +127,9 @@ def _settle(connection: Connection, reservation_id: str, amount: int) -> int:
     if row is None:
         return 0
     charged = min(max(amount, 0), row.amount)
-    for scope in sorted(row.scopes):
-        connection.execute(_TURN, {"in_scope": scope, "amount": row.amount, "charged": charged})
+    turns = [{"in_scope": scope, "amount": row.amount, "charged": charged} for scope in sorted(row.scopes)]
+    if turns:
+        connection.execute(_TURN, turns)
     return charged
 
 

@@ -1,8 +1,9 @@
 """One way to reach the relational database, SQLite or Postgres: plain functions that take a connection.
 
 Reads run on a small pool of threads. Writes are queued to one writer thread that runs everything waiting in a single
-transaction, each inside its own savepoint: many small writes share one commit (group commit), one failure undoes only
-itself, and a write has happened when its `await` returns.
+transaction: many small writes share one commit (group commit), one failure undoes only itself, and a write has happened
+when its `await` returns. A write's function may run twice before that, the first time undone: when another write of its
+batch failed, or two processes were in each other's way.
 """
 
 from __future__ import annotations
@@ -142,10 +143,12 @@ class Database:
     def _commit(self, batch: list[_Work], attempts: int = _DEADLOCK_ATTEMPTS) -> None:
         outcomes: list[tuple[_Work, Any, BaseException | None]] = []
         try:
-            with self._engine.connect() as connection, connection.begin():
-                self._take_turn(connection)
-                alone = len(batch) == 1
-                outcomes.extend((work, *_run_in_savepoint(connection, work, alone=alone)) for work in batch)
+            try:
+                outcomes = self._run(batch, _run_bare)
+            except _WriteFailed as failed:
+                if len(batch) == 1:  # its own transaction already was the savepoint
+                    raise failed.error from None
+                outcomes = self._run(batch, _run_in_savepoint)
         except DBAPIError as error:
             if attempts and _deadlocked(error):
                 self._one_by_one(batch, attempts - 1)
@@ -166,6 +169,14 @@ class Database:
             else:
                 work.done.set_exception(_outcome(error))
 
+    def _run(
+        self, batch: list[_Work], run: Callable[[Connection, _Work], tuple[Any, BaseException | None]]
+    ) -> list[tuple[_Work, Any, BaseException | None]]:
+        """One transaction; what it returns is committed."""
+        with self._engine.connect() as connection, connection.begin():
+            self._take_turn(connection)
+            return [(work, *run(connection, work)) for work in batch]
+
     def _take_turn(self, connection: Connection) -> None:
         """Batches of several processes commit one after the other, as on SQLite.
 
@@ -181,11 +192,27 @@ class Database:
             self._commit([work], attempts)
 
 
-def _run_in_savepoint(
-    connection: Connection, work: _Work, *, alone: bool
-) -> tuple[Any, BaseException | None]:
-    if alone:  # its own transaction already is the savepoint
+class _WriteFailed(Exception):
+    """Ends a transaction whose writes have no savepoints; each of them then runs again inside its own."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _run_bare(connection: Connection, work: _Work) -> tuple[Any, None]:
+    """Savepoints cost a small write a quarter of its time, and hardly any write fails."""
+    try:
         return work.function(connection), None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        raise _WriteFailed(error) from error
+    except Exception as error:
+        raise _WriteFailed(error) from error
+
+
+def _run_in_savepoint(connection: Connection, work: _Work) -> tuple[Any, BaseException | None]:
     try:
         with connection.begin_nested():
             return work.function(connection), None
