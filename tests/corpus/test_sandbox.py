@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from countersign.corpus import confine
 from countersign.corpus.sandbox import Job, Outcome, Sandbox
 from countersign.corpus.seccomp import build
 
@@ -167,3 +170,21 @@ def test_the_filter_is_built_for_known_machines_only() -> None:
         assert len(build(machine, 1, may_exec=False)) % 8 == 0
     with pytest.raises(OSError, match="no filter"):
         build("riscv64", 1, may_exec=False)
+
+
+@pytest.mark.anyio
+async def test_code_may_lie_where_the_new_root_is_mounted(tmp_path: Path, source: Path) -> None:
+    """A checkout below /tmp, which is the first choice of a folder to cover."""
+    code = Path(tempfile.mkdtemp(dir="/tmp")).resolve()
+    code.chmod(0o755)
+    shutil.copy(HERE / "hostile_entries.py", code)
+    try:
+        box = Sandbox(tmp_path / "s", workers=1, preload=("hostile_entries",), search_path=(code,))
+        try:
+            outcome = await attempt(box, "echo", source, params={"a": 1})
+        finally:
+            await box.close()
+    finally:
+        shutil.rmtree(code)
+    assert outcome.end == "finished"
+    assert confine.mount_point([code]) != "/tmp"

@@ -127,7 +127,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: str | N
 def _enter_bare_root(folders: Sequence[Path]) -> Path:
     """Make a tmpfs the root, with the code folders bound read-only at their own paths."""
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
-    base = "/tmp"  # noqa: S108 - only a mount point, covered by an empty tmpfs at once
+    base = mount_point(folders)
     _mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, f"size={SCRATCH_BYTES},mode=0755")
     try:
         return _fill_root(base, folders)
@@ -135,6 +135,14 @@ def _enter_bare_root(folders: Sequence[Path]) -> Path:
         with contextlib.suppress(OSError):  # uncover what was there
             _call("umount2", base.encode(), MNT_DETACH)
         raise
+
+
+def mount_point(folders: Sequence[Path]) -> str:
+    """A folder to cover with the new root, where none of `folders` lies: what is covered can no longer be bound."""
+    for base in ("/tmp", "/mnt", "/srv", "/media", "/var/tmp", "/run"):  # noqa: S108 - covered by an empty tmpfs at once
+        if Path(base).is_dir() and not any(folder.is_relative_to(base) for folder in folders):
+            return base
+    raise FileNotFoundError(errno.ENOENT, "no folder that could be covered with a new root")
 
 
 def _fill_root(base: str, folders: Sequence[Path]) -> Path:
