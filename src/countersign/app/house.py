@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Coroutine, Mapping
@@ -33,7 +32,7 @@ from countersign.corpus.ingest import Ingestion, Intake
 from countersign.corpus.seams import Chunker, Embedder, Parser
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
-from countersign.domain.errors import NotFound, UsageError
+from countersign.domain.errors import IntegrityError, NotFound, StorageError, UsageError
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.budget import Budget
@@ -106,13 +105,18 @@ class House:
         self._run(self._warm_up(), "warm-up")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._background.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_tell_why_it_ended)
+        self._background.append(task)
 
     async def _look_after(self) -> None:
         """Now and then: money reserved by a process that died counts as spent, texts past their time are emptied."""
         while True:
-            await self._budgets.settle_stale()
-            await self.erasing.retire()
+            try:
+                await self._budgets.settle_stale()
+                await self.erasing.retire()
+            except StorageError as error:  # a disk that is full now may not be the next time
+                logger.warning("housekeeping was put off: %s", error.code)
             await asyncio.sleep(_CARETAKER_S)
 
     async def _warm_up(self) -> None:
@@ -144,13 +148,19 @@ class House:
             )
         return FilesConnector(settings, self.workspace.root, self.workspace.tenants)
 
+    async def _sign_last(self) -> None:
+        """Whatever is wrong with the record or its disk, the rest of the house still closes."""
+        try:
+            await self.checkpointer.sign()
+        except (IntegrityError, StorageError) as error:
+            logger.error("the last checkpoint was not signed: %s (%s)", error.code, error.message)
+
     async def close(self) -> None:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         if self.is_owner and not self._background:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.checkpointer.sign()
+            await self._sign_last()
         await self._budget.close()
         await self._http.close()
         close = getattr(self.parser, "close", None)
@@ -159,6 +169,12 @@ class House:
         self.indexes.close()
         self.database.close()
         self._lock.release()
+
+
+def _tell_why_it_ended(task: asyncio.Task[None]) -> None:
+    """Work beside answering ends by being cancelled; anything else must not pass in silence."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the house's %s ended", task.get_name(), exc_info=error)
 
 
 async def open_house(

@@ -7,13 +7,14 @@ vouched for.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from countersign.domain.clock import Clock
-from countersign.domain.errors import IntegrityError
+from countersign.domain.errors import IntegrityError, StorageError
 from countersign.record.chain import GENESIS, Head
 from countersign.record.checkpoint import Checkpoint, CheckpointLog, sign_head
 from countersign.record.keys import PublicKey
@@ -22,6 +23,8 @@ from countersign.record.verify import Verification, link_intact, verify
 from countersign.storage.database import Database
 from countersign.storage.events import chain, heads
 from countersign.storage.tables import event
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpointer:
@@ -54,7 +57,10 @@ class Checkpointer:
                 await asyncio.sleep(self._poll_s)
                 waited_s += self._poll_s
                 due = waited_s >= self._every_s
-                await self.sign(1 if due else self._every_events)
+                try:
+                    await self.sign(1 if due else self._every_events)
+                except StorageError as error:  # the next round signs what this one could not
+                    logger.warning("checkpoints were put off: %s", error.code)
                 waited_s = 0.0 if due else waited_s
         finally:
             with suppress(asyncio.CancelledError):
