@@ -286,8 +286,11 @@ def _engine(url: str, busy_timeout_s: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writer = threading.current_thread().name == "db-write"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        if threading.current_thread().name == "db-write":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # takes no lock, so it cannot fail; every read begins with it
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
 
     return engine
 
