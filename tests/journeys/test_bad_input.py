@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -128,55 +128,59 @@ async def test_odd_characters_inside_a_document_break_nothing(tmp_path: Path, od
 
 
 # -- storage ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A house whose every transaction begins with `pragmas`: how a test makes its database fail."""
+
+    house: House
+    clock: MovableClock
+    pragmas: list[str]
+
+    @property
+    def file(self) -> Path:
+        return self.house.workspace.state / "countersign.db"
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[tuple[House, MovableClock]]:
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
     settings = workspace(tmp_path)
     write_files(tmp_path / "files", {}, [])
     found(settings)
-    clock = MovableClock()
+    clock, pragmas = MovableClock(), list[str]()
     joined = await open_house(settings, model_cache=tmp_path / "cache", owner=True, clock=clock)
-    yield joined, clock
-    await joined.close()
-
-
-@contextmanager
-def impatient(house: House, *pragmas: str) -> Iterator[None]:
-    """Every transaction of the house begins with these pragmas."""
 
     def begin(connection: Connection) -> None:
         for pragma in pragmas:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
 
-    event.listen(house.database.engine, "begin", begin, insert=True)
+    event.listen(joined.database.engine, "begin", begin, insert=True)
+    yield Place(joined, clock, pragmas)
+    await joined.close()
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    place.pragmas[:] = ["busy_timeout=100"]
+    other = sqlite3.connect(place.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
     try:
         yield
     finally:
-        event.remove(house.database.engine, "begin", begin)
+        other.execute("ROLLBACK")
+        other.close()
 
 
 @contextmanager
-def locked(house: House) -> Iterator[None]:
-    with impatient(house, "busy_timeout=100"):
-        other = sqlite3.connect(house.workspace.state / "countersign.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            other.execute("ROLLBACK")
-            other.close()
-
-
-@contextmanager
-def full(house: House) -> Iterator[None]:
+def full(place: Place) -> Iterator[None]:
     """SQLite's own word for a full disk: the file may not grow by one page."""
-    other = sqlite3.connect(house.workspace.state / "countersign.db")
+    other = sqlite3.connect(place.file)
     pages = other.execute("PRAGMA page_count").fetchone()[0]
     other.close()
-    with impatient(house, f"max_page_count={pages}"):
+    place.pragmas[:] = [f"max_page_count={pages}"]
+    try:
         yield
-    event.listen(
-        house.database.engine, "begin", lambda c: c.exec_driver_sql("PRAGMA max_page_count=1073741823")
-    )
+    finally:
+        place.pragmas[:] = ["max_page_count=1073741823"]
 
 
 FAULTS = {"database_locked": locked, "disk_full": full}
@@ -200,19 +204,17 @@ async def fill(house: House, principal: Principal) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", list(FAULTS))
-async def test_a_failing_database_fails_whole_and_the_house_goes_on(
-    house: tuple[House, MovableClock], code: str
-) -> None:
+async def test_a_failing_database_fails_whole_and_the_house_goes_on(place: Place, code: str) -> None:
     if POSTGRES:
         pytest.skip("faults of SQLite's file")
-    joined, _ = house
+    joined = place.house
     operator = await person(joined, "operator", roles=["operator"])
     clerk = await person(joined, "clerk")
     await push(joined, operator, "fees", FEE)
     said = Submission(filename="new.md", mime="text/markdown", any_of=("tenant:*",))
     long = ("# New\n\n" + "The rule for parcels says nothing about transfers at all. " * 20_000).encode()
     before = await counts(joined)
-    with FAULTS[code](joined):
+    with FAULTS[code](place):
         if code == "disk_full":
             with pytest.raises(StorageError) as told:
                 await fill(joined, clerk)
@@ -247,12 +249,10 @@ async def test_a_failing_database_fails_whole_and_the_house_goes_on(
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", list(FAULTS))
-async def test_ingestion_under_a_failing_database_is_finished_later(
-    house: tuple[House, MovableClock], code: str
-) -> None:
+async def test_ingestion_under_a_failing_database_is_finished_later(place: Place, code: str) -> None:
     if POSTGRES:
         pytest.skip("faults of SQLite's file")
-    joined, clock = house
+    joined, clock = place.house, place.clock
     clerk = await person(joined, "clerk")
     names = [f"n{i:02}.md" for i in range(12)]
     text = (
@@ -264,7 +264,7 @@ async def test_ingestion_under_a_failing_database_is_finished_later(
     )
     working = asyncio.create_task(joined.worker.run())
     try:
-        with FAULTS[code](joined), pytest.raises(StorageError) as told:
+        with FAULTS[code](place), pytest.raises(StorageError) as told:
             for _ in range(3):
                 await joined.sync("intranet", lambda step: None)
         assert told.value.code == code
@@ -286,9 +286,9 @@ async def test_ingestion_under_a_failing_database_is_finished_later(
 
 
 async def test_a_blob_folder_that_cannot_be_written_is_a_clear_error(
-    house: tuple[House, MovableClock],
+    place: Place,
 ) -> None:
-    joined, _ = house
+    joined = place.house
     operator = await person(joined, "operator", roles=["operator"])
     before = await counts(joined)
     blobs = joined.workspace.state / "blobs"
@@ -304,15 +304,15 @@ async def test_a_blob_folder_that_cannot_be_written_is_a_clear_error(
 
 
 async def test_housekeeping_outlives_a_database_that_was_locked_for_a_while(
-    house: tuple[House, MovableClock], monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if POSTGRES:
         pytest.skip("faults of SQLite's file")
     from countersign.app import house as room
 
-    joined, _ = house
+    joined = place.house
     monkeypatch.setattr(room, "_CARETAKER_S", 0.05)
-    with locked(joined):
+    with locked(place):
         await joined.start()
         await asyncio.sleep(0.5)
     await asyncio.sleep(0.3)
