@@ -26,6 +26,7 @@ from countersign.app.privacy import Privacy
 from countersign.app.releases import behaviour_of, register_releases
 from countersign.app.sync import Sync, SyncReport, SyncWatch
 from countersign.app.worker import Worker
+from countersign.corpus import language
 from countersign.corpus.blobs import Blobs
 from countersign.corpus.chunk import StructureChunker
 from countersign.corpus.ingest import Ingestion, Intake
@@ -124,6 +125,7 @@ class House:
             await self.retriever.warm_up(tenant)
         if self.embedder is not None:
             await self.embedder.embed_query("warm up")
+        await asyncio.to_thread(language.warm_up)
         self.health.warm = True
 
     async def sync(self, source: str, watch: SyncWatch) -> SyncReport:

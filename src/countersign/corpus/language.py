@@ -104,6 +104,11 @@ def _other(sample: str, letters: int, excluded: set[Language]) -> Language:
     return "und" if str(code) in excluded or float(probability) < 0.6 else str(code)
 
 
+def warm_up() -> None:
+    """Load the model of the other languages now, on the calling thread, rather than within somebody's question."""
+    _identifier()
+
+
 @functools.cache
 def _identifier() -> Any:
     """The py3langid model with normalised probabilities, None where it is not installed. Loads in about 0.3 s."""
