@@ -9,7 +9,7 @@ from tests.architecture.source import SOURCE, nodes
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
-LONG = {"app/house.py:open_house": 120}
+LONG = {"app/house.py:_join": 120}
 """The wiring: one line for each part, chosen and joined in the order they need each other, and nothing decided."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -26,7 +26,7 @@ BROAD = {
 }
 """Where everything is caught, how often and why. A new place needs a reason as good as these."""
 
-SPEAKS = ("cli/", "demo/", "config/reference.py", "mcp/")
+SPEAKS = ("cli/", "demo/", "config/reference.py")
 
 
 def test_no_file_is_longer_than_a_few_screens() -> None:

@@ -56,6 +56,8 @@ class Health:
         self._is_owner = is_owner
         self._indexes = indexes
         self.warm = False
+        self.broken: dict[str, str] = {}
+        """Background work that ended for good, and why: nothing is answered beside it."""
 
     async def ready(self) -> Readiness:
         lacks: list[str] = []
@@ -65,6 +67,7 @@ class Health:
             pending = await self._jobs.pending()
         except StorageError as error:
             lacks.append(f"database: {error.message}")
+        lacks += [f"{name}: {reason}" for name, reason in self.broken.items()]
         if not self._workspace.assistants:
             lacks.append("no assistant is configured")
         degraded = [f"vectors: {self._embedder_missing}"] if self._embedder_missing else []

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Coroutine, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ from countersign.storage.webhooks import WebhookNotifier
 logger = logging.getLogger(__name__)
 
 _CARETAKER_S = 600.0
+_RESTART_S = 10
 
 
 @dataclass(slots=True)
@@ -186,13 +188,29 @@ async def open_house(
     never. `model_cache` is a folder where the converted embedding model may be kept between workspaces. Raises `Conflict`
     (`restore_unfinished`) too while what was erased since a backup could still be there."""
     require_ready(workspace)
-    clock = clock or SystemClock()
     lock = WorkspaceLock(workspace.state)
     if owner:
         lock.require()
     is_owner = bool(owner) or (owner is None and lock.try_acquire())
-    database = Database(workspace.database)
-    upgrade(database)
+    with ExitStack() as undo:
+        undo.callback(lock.release)
+        database = Database(workspace.database)
+        undo.callback(database.close)
+        upgrade(database)
+        house = await _join(workspace, database, lock, model_cache, clock or SystemClock(), is_owner)
+        undo.pop_all()
+    return house
+
+
+async def _join(
+    workspace: Workspace,
+    database: Database,
+    lock: WorkspaceLock,
+    model_cache: Path,
+    clock: Clock,
+    is_owner: bool,
+) -> House:
+    """Every part, chosen and joined in the order they need each other; nothing is decided here."""
     keys = workspace.state / "keys"
     signer = load_signer(keys)
     blobs = open_blobs(_below(workspace.storage, "blobs"))
