@@ -52,5 +52,5 @@ class Jobs(Protocol):
     async def get(self, job_id: str) -> Job | None: ...
 
     async def pending(self) -> int:
-        """How many are queued or running."""
+        """How many are running, due, or waiting to be tried again; what is only scheduled for later does not count."""
         ...

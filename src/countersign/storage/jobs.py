@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, not_, or_, select, update
 
 from countersign.domain.clock import Clock, from_iso, iso
 from countersign.domain.jobs import Job
@@ -96,7 +96,7 @@ class SqlJobs:
         return await self._database.read(_get, job_id)
 
     async def pending(self) -> int:
-        return await self._database.read(_pending)
+        return await self._database.read(_pending, self._clock.now())
 
 
 def _due(now: datetime) -> Any:
@@ -156,8 +156,10 @@ def _get(connection: Connection, job_id: str) -> Job | None:
     return _job(row) if row else None
 
 
-def _pending(connection: Connection) -> int:
-    return connection.execute(select(func.count()).where(job.c.state.in_(("queued", "running")))).scalar_one()
+def _pending(connection: Connection, now: datetime) -> int:
+    scheduled = and_(job.c.state == "queued", job.c.attempts == 0, job.c.not_before > iso(now))
+    waiting = and_(job.c.state.in_(("queued", "running")), not_(scheduled))
+    return connection.execute(select(func.count()).where(waiting)).scalar_one()
 
 
 def _job(row: RowMapping) -> Job:

@@ -76,7 +76,9 @@ class JobsSuite:
             await jobs.renew("busy", [claimed.job_id], 60)
             assert await jobs.claim("other", 1, 60) == []
 
-    async def test_what_failed_for_now_waits_and_what_failed_for_good_stays(self, under_test: JobsUnderTest) -> None:
+    async def test_what_failed_for_now_waits_and_what_failed_for_good_stays(
+        self, under_test: JobsUnderTest
+    ) -> None:
         jobs, clock = under_test.jobs, under_test.clock
         job_id = await jobs.enqueue("ingest", "bank", "doc_1:1")
         [claimed] = await jobs.claim("one", 1, 60)
@@ -96,5 +98,6 @@ class JobsSuite:
         later = clock.now() + timedelta(hours=1)
         await jobs.enqueue("remind", "bank", "rev_1", not_before=later)
         assert await jobs.claim("one", 1, 60) == []
+        assert await jobs.pending() == 0
         clock.advance(3_601)
         assert len(await jobs.claim("one", 1, 60)) == 1
