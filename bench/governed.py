@@ -84,6 +84,7 @@ def _start(target: Callable[..., None], *arguments: Any) -> tuple[SpawnProcess, 
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
     process.start()
+    theirs.close()  # or a process that dies before it speaks would be waited for
     return process, ours.recv()
 
 
