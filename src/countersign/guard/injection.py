@@ -126,9 +126,30 @@ RULES: Final[tuple[Rule, ...]] = (
 )  # fmt: skip
 
 
+_CAPITAL: Final = re.compile(r"(?<!\\)[A-Z\u0410-\u042f]")
+_LIKE_ANOTHER: Final = str.maketrans(
+    "\u0131\u017f\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86",
+    "is\u0432\u0434\u043e\u0441\u0442\u0442\u044a",
+)
+"""Letters that are another letter when case is ignored, and that lower-casing leaves as they are."""
+
+
 @cache
 def _compiled() -> tuple[tuple[Rule, re.Pattern[str]], ...]:
-    return tuple((rule, re.compile(rule.pattern, re.IGNORECASE | re.MULTILINE)) for rule in RULES)
+    """For text from `lowered`: the engine is twice as fast when it need not ignore case."""
+    return tuple(
+        (
+            rule,
+            re.compile(rule.pattern, re.MULTILINE | (re.IGNORECASE if _CAPITAL.search(rule.pattern) else 0)),
+        )
+        for rule in RULES
+    )
+
+
+def lowered(text: str) -> str:
+    """Of the same length: what a pattern in small letters finds here, it finds in `text` when case is ignored."""
+    small = text.replace("\u0130", "i").lower()
+    return small if small.isascii() else small.translate(_LIKE_ANOTHER)
 
 
 def injection_signal(raw: str, *, extra_hidden: str = "") -> Signal:
@@ -155,12 +176,13 @@ def injection_signal(raw: str, *, extra_hidden: str = "") -> Signal:
 
 def _matches(text: str) -> tuple[list[Rule], str]:
     languages = _languages(text)
+    small = lowered(text)
     found: list[Rule] = []
     evidence = ""
     for rule, pattern in _compiled():
-        if rule.language in languages and (match := pattern.search(text)):
+        if rule.language in languages and (match := pattern.search(small)):
             found.append(rule)
-            evidence = evidence or match.group()
+            evidence = evidence or text[match.start() : match.end()]
     return found, evidence
 
 
