@@ -16,6 +16,7 @@ from countersign.answer.line import Line, Watch
 from countersign.answer.live import Emit
 from countersign.domain.answers import Answer, AnswerStatus, Question
 from countersign.domain.errors import LimitExceeded
+from countersign.domain.text import made_storable
 from countersign.domain.workspace import Assistant
 
 _AT_ONCE = 64
@@ -88,7 +89,13 @@ class Asking:
         return _for_asker(answer)
 
     def _bounded(self, question: Question) -> Question:
-        """A client may ask for a shorter answer than its assistant allows, never for a longer one."""
+        """A client may ask for a shorter answer than its assistant allows, never for a longer one; what cannot be kept
+        as text becomes a mark that says so."""
+        question = replace(
+            question,
+            text=made_storable(question.text),
+            document_ids=tuple(made_storable(name) for name in question.document_ids),
+        )
         assistant = self._line.assistants.get(question.assistant)
         if assistant is None or question.max_output_tokens is None:
             return question

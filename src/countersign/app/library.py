@@ -16,6 +16,7 @@ from countersign.domain.clock import Clock, iso
 from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.jobs import Job, Jobs
+from countersign.domain.text import storable
 from countersign.domain.workspace import SourceSettings
 from countersign.sources.sidecar import term_of
 from countersign.storage import document_changes, document_views
@@ -81,7 +82,7 @@ class Library:
     ) -> Received:
         """Raises `NotPermitted`, `NotFound` (no such push source), `UsageError` (too large, bad rights, bad id)."""
         settings = self._push_source(principal, source)
-        if not external_id or len(external_id) > _MAX_NAME or "\x00" in external_id:
+        if not external_id or len(external_id) > _MAX_NAME or not storable(external_id):
             raise UsageError("the document's id is empty or too long", code="external_id_invalid")
         if len(content) > self._max_bytes:
             raise UsageError(

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, create_engine, event, func, select, update
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError
 
-from countersign.domain.errors import StorageError
+from countersign.domain.errors import StorageError, UsageError
 from countersign.storage.tables import counter, metadata
 
 P = ParamSpec("P")
@@ -79,6 +79,8 @@ class Database:
             if failure is error:
                 raise
             raise failure from error
+        except UnicodeEncodeError as error:
+            raise _no_text() from error
 
     async def write(
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -159,7 +161,7 @@ class Database:
             return
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for this write
             for work in batch:
-                work.done.set_exception(error)
+                work.done.set_exception(_outcome(error))
             return
         for work, value, error in outcomes:
             if error is None:
@@ -225,6 +227,8 @@ def _run_in_savepoint(connection: Connection, work: _Work) -> tuple[Any, BaseExc
 
 
 def _outcome(error: BaseException) -> BaseException:
+    if isinstance(error, UnicodeEncodeError):
+        return _no_text()
     return _storage_error(error) if isinstance(error, DBAPIError) else error
 
 
@@ -233,7 +237,18 @@ def _deadlocked(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in ("40P01", "40001")
 
 
+def _no_text() -> UsageError:
+    """NUL and lone surrogates: the databases cannot hold them, and no honest text contains them."""
+    return UsageError(
+        "a value holds characters that are no text",
+        code="text_invalid",
+        hint="Remove NUL and unpaired surrogates.",
+    )
+
+
 def _storage_error(error: DBAPIError) -> BaseException:
+    if isinstance(error, DataError):
+        return _no_text()
     reason = str(error.orig)
     if "locked" in reason or "busy" in reason:
         return StorageError(
