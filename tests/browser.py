@@ -1,4 +1,7 @@
-"""A real headless Chromium for tests: one for the whole run, a fresh context for every page."""
+"""A real headless Chromium for tests: one for each file of tests, a fresh context for every page.
+
+Not one for the whole run: while it is there its own event loop runs, and asynchronous tests could not.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def is_required() -> bool:
     return os.environ.get("CI") == "true" or os.geteuid() == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not EXECUTABLE.exists():
         message = f"not run: there is no browser; as root: {INSTALL}"

@@ -21,7 +21,7 @@ BROAD = {
     "cli/init.py": 1,  # removes the half-made workspace, and raises on
     "corpus/parsers/packages.py": 1,  # a foreign parser in a sandboxed child may raise anything
     "corpus/zygote.py": 3,  # the sandboxed child: whatever happens becomes a status
-    "storage/database.py": 2,  # rolls back, and hands the failure to whoever waits for the write
+    "storage/database.py": 3,  # rolls back, and hands the failure to whoever waits for the write
     "storage/passage_index.py": 1,  # closes a half-opened index, and raises on
 }
 """Where everything is caught, how often and why. A new place needs a reason as good as these."""
