@@ -31,3 +31,16 @@ class TestSqlJobs(JobsSuite):
         clock = MovableClock()
         yield UnderTest(SqlJobs(database, clock), clock)
         database.close()
+
+
+@pytest.mark.anyio
+async def test_the_only_owner_takes_over_at_once_what_its_predecessor_left(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    database.create_tables()
+    jobs = SqlJobs(database, MovableClock())
+    await jobs.enqueue("ingest", "bank", "doc_1:1")
+    await jobs.claim("dead", 1, 60)
+    assert await jobs.take_over() == 1
+    [again] = await jobs.claim("alive", 1, 60)
+    assert again.attempts == 2
+    database.close()

@@ -80,6 +80,10 @@ class SqlJobs:
             return []
         return await self._database.write(_claim, worker, limit, lease_s, self._clock.now())
 
+    async def take_over(self) -> int:
+        """Everything that was under way is due again. Only for the one process that runs this workspace's jobs."""
+        return await self._database.write(_take_over, self._clock.now())
+
     async def renew(self, worker: str, job_ids: list[str], lease_s: float) -> None:
         await self._database.write(_renew, worker, job_ids, self._clock.now() + timedelta(seconds=lease_s))
 
@@ -127,6 +131,11 @@ def _claim(connection: Connection, worker: str, limit: int, lease_s: float, now:
         .returning(job)
     )
     return [_job(row) for row in connection.execute(taken).mappings()]
+
+
+def _take_over(connection: Connection, now: datetime) -> int:
+    values = {"state": "queued", "lease_owner": None, "lease_until": None, "not_before": iso(now)}
+    return connection.execute(update(job).where(job.c.state == "running").values(**values)).rowcount
 
 
 def _renew(connection: Connection, worker: str, job_ids: list[str], until: datetime) -> None:
