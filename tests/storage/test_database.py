@@ -50,7 +50,10 @@ async def test_concurrent_mutations_get_numbers_without_gaps_or_doubles(database
 @pytest.mark.anyio
 async def test_one_failure_in_a_shared_commit_undoes_only_itself(database: Database) -> None:
     outcomes = await asyncio.gather(
-        database.write(put, "a"), database.write(fail_after, "b"), database.write(put, "c"), return_exceptions=True
+        database.write(put, "a"),
+        database.write(fail_after, "b"),
+        database.write(put, "c"),
+        return_exceptions=True,
     )
     assert outcomes[0] == "a"
     assert isinstance(outcomes[1], ValueError)

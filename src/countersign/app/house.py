@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from countersign.corpus.ingest import Ingestion, Intake
 from countersign.corpus.seams import Chunker, Embedder, Parser
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
-from countersign.domain.errors import IntegrityError, NotFound, StorageError, UsageError
+from countersign.domain.errors import CountersignError, IntegrityError, NotFound, StorageError, UsageError
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.budget import Budget
@@ -102,24 +102,39 @@ class House:
         """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
         if not self.is_owner:
             return
-        self._run(self._look_after(), "caretaker")
-        self._run(self.worker.run(), "worker")
-        self._run(self.checkpointer.run(), "checkpointer")
-        self._run(self._warm_up(), "warm-up")
+        self._run("caretaker", self._look_after)
+        self._run("worker", self._work)
+        self._run("checkpointer", self.checkpointer.run)
+        self._run("warm-up", self._warm_up)
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
+    def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(self._keep(name, work), name=name)
         task.add_done_callback(_tell_why_it_ended)
         self._background.append(task)
+
+    async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What fails is logged and begun again; a record that was tampered with ends the house's readiness instead."""
+        while True:
+            try:
+                return await work()
+            except IntegrityError as error:
+                logger.critical("%s: %s", name, error.message)
+                self.health.broken[name] = error.message
+                return None
+            except CountersignError as error:
+                logger.error("%s stopped (%s) and starts again in %d s", name, error.code, _RESTART_S)
+                await asyncio.sleep(_RESTART_S)
+
+    async def _work(self) -> None:
+        if self.database.is_sqlite:  # one owner at a time: what its predecessor left running waits for nobody
+            await self.jobs.take_over()
+        await self.worker.run()
 
     async def _look_after(self) -> None:
         """Now and then: money reserved by a process that died counts as spent, texts past their time are emptied."""
         while True:
-            try:
-                await self._budgets.settle_stale()
-                await self.erasing.retire()
-            except StorageError as error:  # a disk that is full now may not be the next time
-                logger.warning("housekeeping was put off: %s", error.code)
+            await self._budgets.settle_stale()
+            await self.erasing.retire()
             await asyncio.sleep(_CARETAKER_S)
 
     async def _warm_up(self) -> None:
