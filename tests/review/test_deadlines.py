@@ -212,4 +212,6 @@ async def test_without_a_webhook_nothing_is_queued(tmp_path: Path) -> None:
     clock = now()
     async with opened_at(tmp_path, clock) as house:
         await ask(house)
-        assert await house.jobs.pending() == 1  # the deadline
+        assert await house.jobs.pending() == 0  # the deadline is only scheduled
+        clock.advance(31 * 60)
+        assert await house.jobs.pending() == 1
