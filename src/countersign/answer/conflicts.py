@@ -19,7 +19,7 @@ from countersign.domain.documents import Passage
 
 _LEAST_SAME = 0.7
 _LEAST_QUESTION = 0.34
-_MAX_PASSAGES = 12
+_MAX_PASSAGES = 8
 _MAX_SENTENCES = 60
 _MAX_SUBJECT_CHARS = 160
 
