@@ -18,9 +18,9 @@ from countersign.domain.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from countersign.domain.workspace import Price
 from countersign.gateway.seams import ChatModel, Delta, Done, ModelRequest
 from countersign.gateway.streams import closing
+from countersign.gateway.wrapper import Wrapper
 
 BreakerState = Literal["closed", "open", "half_open"]
 
@@ -39,7 +39,7 @@ class BreakerView:
     last_reason: str
 
 
-class Breaker:
+class Breaker(Wrapper):
     """Raises `ProviderUnavailable` with code `breaker_open` without calling the model. Belongs to one event loop."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Breaker:
         max_open_s: float = 10.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._failures = failures
         self._first_open_s = open_s
         self._max_open_s = max_open_s
@@ -61,18 +61,6 @@ class Breaker:
         self._open_until: float | None = None
         self._probing = False
         self._last_reason = ""
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def region(self) -> str:
-        return self._model.region
-
-    @property
-    def price(self) -> Price | None:
-        return self._model.price
 
     @property
     def view(self) -> BreakerView:

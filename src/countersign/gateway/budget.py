@@ -21,6 +21,7 @@ from countersign.domain.workspace import BudgetRules, Money, Price
 from countersign.gateway.seams import ChatModel, Delta, Done, ModelRequest
 from countersign.gateway.streams import closing
 from countersign.gateway.tokens import estimate_tokens, upper_tokens
+from countersign.gateway.wrapper import Wrapper
 
 MICRO = 1_000_000
 
@@ -150,27 +151,15 @@ class Budget:
             task.exception()  # whoever still waits gets it; a reservation left behind settles as spent later
 
 
-class Budgeted:
+class Budgeted(Wrapper):
     """A model under caps. Raises `BudgetExceeded` before the call (`budget_exceeded`, `price_unknown`,
     `currency_mismatch`). A call that fails before its first text is released; one that fails or is left later is
     charged for what it had produced."""
 
     def __init__(self, model: ChatModel, budget: Budget, limits: tuple[Limit, ...]) -> None:
-        self._model = model
+        super().__init__(model)
         self._budget = budget
         self._limits = limits
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def region(self) -> str:
-        return self._model.region
-
-    @property
-    def price(self) -> Price | None:
-        return self._model.price
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Done, None]:
         price = self._checked_price()

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from countersign.domain.errors import LimitExceeded
-from countersign.domain.workspace import Price
 from countersign.gateway.seams import ChatModel, Delta, Done, ModelRequest
 from countersign.gateway.streams import closing
+from countersign.gateway.wrapper import Wrapper
 
 
-class Bulkhead:
+class Bulkhead(Wrapper):
     """At most `max_concurrent` streams; up to `max_waiting` callers wait up to `max_wait_s` for a place.
 
     Raises `LimitExceeded` with code `model_busy`. A place is held until the stream is closed.
@@ -25,24 +25,12 @@ class Bulkhead:
         max_waiting: int | None = None,
         max_wait_s: float = 2.0,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._places = asyncio.Semaphore(max_concurrent)
         self._max_waiting = 2 * max_concurrent if max_waiting is None else max_waiting
         self._max_wait_s = max_wait_s
         self.running = 0
         self.waiting = 0
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def region(self) -> str:
-        return self._model.region
-
-    @property
-    def price(self) -> Price | None:
-        return self._model.price
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Done, None]:
         await self._enter()

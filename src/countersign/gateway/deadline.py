@@ -6,29 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from countersign.domain.errors import ProviderTimeout
-from countersign.domain.workspace import Price
 from countersign.gateway.seams import ChatModel, Delta, Done, ModelRequest
 from countersign.gateway.streams import closing
+from countersign.gateway.wrapper import Wrapper
 
 
-class FirstByteDeadline:
+class FirstByteDeadline(Wrapper):
     """Raises `ProviderTimeout` when nothing has come after `first_byte_s` seconds. Keep-alive comments do not count."""
 
     def __init__(self, model: ChatModel, first_byte_s: float) -> None:
-        self._model = model
+        super().__init__(model)
         self._first_byte_s = first_byte_s
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def region(self) -> str:
-        return self._model.region
-
-    @property
-    def price(self) -> Price | None:
-        return self._model.price
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta | Done, None]:
         async with closing(self._model.stream(request)) as values:
