@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from countersign.storage.passage_index import PassageIndexes, TantivyIndex
 from countersign.testing.passage_index_suite import (
     DIMENSION,
     PassageIndexSuite,
+    batch_of,
+    live_after,
     make_row,
     make_scope,
     search_all,
@@ -62,3 +65,25 @@ def test_a_damaged_manifest_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         TantivyIndex(tmp_path, DIMENSION, owner=True)
     assert caught.value.code == "index_damaged" and "rebuilt" in caught.value.hint
+
+
+def test_deletes_of_a_writer_that_died_before_its_commit_do_not_stop_the_next_one(tmp_path: Path) -> None:
+    def extended(folder: Path, to: int) -> None:
+        index = TantivyIndex(folder, DIMENSION, owner=True)
+        for seq in range(index.applied_seq + 1, to + 1):
+            index.apply(batch_of(seq), seq)
+        index.close()
+
+    before, after = tmp_path / "before", tmp_path / "after"
+    extended(before, 6)
+    shutil.copytree(before, after)
+    extended(after, 7)
+    known = {path.relative_to(before) for path in before.rglob("*.del")}
+    left_behind = [path for path in after.rglob("*.del") if path.relative_to(after) not in known]
+    assert left_behind
+    for path in left_behind:
+        shutil.copy(path, before / path.relative_to(after))
+    extended(before, 7)
+    index = TantivyIndex(before, DIMENSION, owner=True)
+    assert index.passage_ids() == live_after(7)
+    index.close()

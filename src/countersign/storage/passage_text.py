@@ -6,6 +6,7 @@ back from it. Rows are filtered inside the query; deletes go by query and are co
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -37,6 +38,7 @@ class TextIndex:
         import tantivy
 
         self._t = tantivy
+        self._folder = folder
         self._schema = _schema(tantivy)
         if create:
             folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,7 @@ class TextIndex:
 
     # -- writing ----------------------------------------------------------------------------------------------
     def open_writer(self) -> None:
+        _drop_unfinished_deletes(self._folder)
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
 
     def apply(self, rows: Sequence[IndexRow], analyze: Callable[[str, str], Terms]) -> list[tuple[int, int]]:
@@ -172,6 +175,20 @@ class TextIndex:
         query = self._t.Query
         clause = query.term_set_query(self._schema, field, list(values)) if values else query.empty_query()
         return (self._t.Occur.Must, query.const_score_query(clause, 0.0))
+
+
+def _drop_unfinished_deletes(folder: Path) -> None:
+    """A writer that died before its commit leaves a file of deletes that nothing refers to; replaying the same rows would
+    write a file of the same name, which tantivy refuses."""
+    meta = json.loads((folder / "meta.json").read_bytes())
+    referred = {
+        f"{segment['segment_id'].replace('-', '')}.{segment['deletes']['opstamp']}.del"
+        for segment in meta["segments"]
+        if segment["deletes"]
+    }
+    for path in folder.glob("*.del"):
+        if path.name not in referred:
+            path.unlink()
 
 
 def _schema(module: Any) -> tantivy.Schema:
