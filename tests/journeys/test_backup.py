@@ -183,8 +183,8 @@ async def test_a_changed_archive_is_refused_and_nothing_is_there(
     taken: Taken, tmp_path: Path, where: float
 ) -> None:
     content = bytearray(taken.archive.read_bytes())
-    at = int(len(content) * where)
-    at = next(i for i in range(at, len(content)) if content[i])  # not in the padding between members
+    filled = [i for i, byte in enumerate(content) if byte]  # not in the padding between members
+    at = filled[int(len(filled) * where)]
     content[at] ^= 0x01
     damaged = taken.archive.with_name("damaged.tar")
     damaged.write_bytes(bytes(content))

@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from countersign.domain.errors import Conflict, IntegrityError
+from countersign.domain.errors import ConfigError, Conflict, IntegrityError
 from countersign.record.keys import PublicKey
 from countersign.record.seams import Signer
 
@@ -134,9 +134,9 @@ def _signed_manifest(folder: Path, public_key: PublicKey | None) -> Manifest:
         signature = bytes.fromhex((folder / _SIGNATURE).read_text("ascii"))
         data = orjson.loads(content)
         manifest = _read_manifest(data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        key = public_key or PublicKey.from_text(manifest.public_key)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise _damaged("its manifest cannot be read") from error
-    key = public_key or PublicKey.from_text(manifest.public_key)
     if not key.verifies(content, signature):
         raise IntegrityError(
             "the backup was not signed by this workspace's key",
