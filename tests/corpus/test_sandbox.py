@@ -69,7 +69,14 @@ async def test_a_child_sees_its_input_and_an_empty_environment(tmp_path: Path, s
         ("hang", {"wall_s": 0.3}, "timeout", "timeout", "wall_clock"),
         ("spin", {"cpu_s": 1, "wall_s": 10.0}, "timeout", "timeout", "cpu_time"),
         ("flood", {"max_output_bytes": 1 << 20}, "overflow", "refused_limit", "output_size"),
-        ("eat_memory", {}, "refused", "refused_limit", "memoryerror"),
+        # Far fewer pages than its CPU seconds could touch, on however slow a machine.
+        (
+            "eat_memory",
+            {"memory_bytes": 256 << 20, "cpu_s": 30, "wall_s": 60.0},
+            "refused",
+            "refused_limit",
+            "memoryerror",
+        ),
         ("abort", {}, "limit", "refused_limit", "memory"),
         ("crash", {}, "crashed", "corrupt", "parser_exit_-11"),
         ("lie", {}, "refused", "corrupt", "parser_output"),
