@@ -14,7 +14,7 @@ from tests.architecture.source import ROOT
 PAGE = ROOT / "docs" / "licences.md"
 FREE = re.compile(
     r"MIT(-0|-CMU)?( License)?|0BSD|(3-Clause )?BSD( 2-Clause)?([ -][23][ -]Clause)?( License)?|ISC|Zlib|CC0-1\.0|Unlicense"
-    r"|Apache([ -]2\.0| License.*| Software License)?|PSF-2\.0|Python Software Foundation License|DFSG approved|HPND",
+    r"|Apache([ -]2\.0| License.*|, Version 2\.0| Software License)?|PSF-2\.0|Python Software Foundation License|DFSG approved|HPND",
     re.IGNORECASE,
 )
 WEAK = re.compile(r"LGPL|Lesser|MPL|Mozilla", re.IGNORECASE)
@@ -38,7 +38,14 @@ def _licences(found: Distribution) -> Iterator[str]:
     """The most precise statement that a distribution makes, one licence at a time."""
     metadata = found.metadata
     if metadata.get("License-Expression"):
-        yield from re.split(r" (?:AND|OR|WITH) |[()]", metadata["License-Expression"])
+        said = metadata["License-Expression"]
+        choices = said.split(" OR ") if " AND " not in said else []
+        if free := [
+            choice for choice in choices if FREE.fullmatch(choice)
+        ]:  # offered under either: ours to choose
+            yield free[0]
+        else:
+            yield from re.split(r" (?:AND|OR|WITH) |[()]", said)
         return
     classified = [
         line.split(" :: ")[-1] for line in metadata.get_all("Classifier") or [] if line.startswith("License")
@@ -47,7 +54,7 @@ def _licences(found: Distribution) -> Iterator[str]:
         yield from classified
         return
     said = (metadata.get("License") or _NO_METADATA.get(found.name, "unknown")).splitlines()[0]
-    yield from (part for part in re.split(r" OR |, ", said) if part != "dependency licenses")
+    yield from (part for part in re.split(r" OR |, (?!Version)", said) if part != "dependency licenses")
 
 
 @pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt"])

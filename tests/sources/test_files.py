@@ -14,6 +14,7 @@ from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.errors import SourceError
 from countersign.domain.workspace import RightsRule, SourceSettings
 from countersign.sources.files import FilesConnector
+from countersign.sources.registry import Surroundings
 from countersign.sources.sidecar import read_sidecar, term_of
 from tests.workspaces import write_files
 
@@ -23,7 +24,7 @@ SIDECAR = SourceSettings(name="intranet", connector="files", url="files", rights
 def listed(
     root: Path, settings: SourceSettings = SIDECAR, tenants: tuple[str, ...] = ("bank",)
 ) -> dict[str, SourceDocument]:
-    connector = FilesConnector(settings, root, tenants)
+    connector = FilesConnector(settings, Surroundings(root, tenants, root / "cache"))
     return {item.document.external_id: item.document for item in connector.list()}
 
 
@@ -134,7 +135,7 @@ def test_links_and_hidden_files_lead_nowhere(tmp_path: Path) -> None:
     os.symlink(secret, tmp_path / "files" / "link.txt")
     os.symlink(tmp_path, tmp_path / "files" / "folder")
     os.symlink(tmp_path / "files", tmp_path / "files" / "loop")
-    connector = FilesConnector(SIDECAR, tmp_path, ("bank",))
+    connector = FilesConnector(SIDECAR, Surroundings(tmp_path, ("bank",), tmp_path / "cache"))
     assert {item.document.external_id for item in connector.list()} == {"a.md"}
     for name in ("link.txt", "../secret.txt", "folder/secret.txt", "/etc/hostname"):
         with pytest.raises(SourceError):
@@ -153,7 +154,7 @@ def test_a_missing_folder_or_manifest_is_an_error_of_the_source_as_a_whole(tmp_p
 
 def test_a_file_over_the_limit_is_refused_before_it_is_taken_in(tmp_path: Path) -> None:
     write_files(tmp_path / "files", {"a.md": "x" * 100}, [])
-    connector = FilesConnector(SIDECAR, tmp_path, ("bank",))
+    connector = FilesConnector(SIDECAR, Surroundings(tmp_path, ("bank",), tmp_path / "cache"))
     with pytest.raises(SourceError) as raised:
         connector.read("a.md", 99)
     assert raised.value.code == "source_file_too_large"

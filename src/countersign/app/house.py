@@ -47,7 +47,7 @@ from countersign.record.keys import load_public_key, load_signer
 from countersign.retrieval.retrieve import RetrievalSettings, Retriever
 from countersign.review.notify import NOTIFY_JOB
 from countersign.sources.connector import SourceConnector
-from countersign.sources.files import FilesConnector
+from countersign.sources.registry import PUSH, Surroundings, open_connector
 from countersign.storage.answers import SqlAnswerStore
 from countersign.storage.blobs import open_blobs
 from countersign.storage.budgets import SqlBudgets
@@ -159,13 +159,14 @@ class House:
 
     def connector(self, source: str) -> SourceConnector:
         settings = self.workspace.sources[source]
-        if settings.connector != "files":
+        if settings.connector == PUSH:
             raise UsageError(
                 f"source {source!r} is pushed to, not read",
                 code="source_not_readable",
                 hint="PUT documents to /api/documents instead.",
             )
-        return FilesConnector(settings, self.workspace.root, self.workspace.tenants)
+        cache = self.workspace.state / "sources" / source
+        return open_connector(settings, Surroundings(self.workspace.root, self.workspace.tenants, cache))
 
     async def _sign_last(self) -> None:
         """Whatever is wrong with the record or its disk, the rest of the house still closes."""

@@ -106,8 +106,8 @@ class SourceSettings:
     residency: str = ""
     publisher_groups: tuple[str, ...] = ()
     max_age: timedelta | None = None
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Settings of a connector that comes as a package of its own."""
+    options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+    """What the connector declares in its `OPTIONS`, read as the kinds that it names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ class Listed:
 
     document: SourceDocument
     size: int
+    revision: str = ""
+    """What changes whenever the content may have changed: an ETag, a commit, `size-mtime`, a row's version. As long as
+    it stays the same the content is not read again; empty = read it every time. Rights and other metadata are compared
+    at every pass whatever it says."""
     problem: str = ""
     """A reason code why it cannot be taken in at all, not even into quarantine (`source_name_unreadable`)."""
 

@@ -14,6 +14,8 @@ from countersign.domain.errors import SourceError
 from countersign.domain.text import storable
 from countersign.domain.workspace import SourceSettings
 from countersign.sources.connector import Listed
+from countersign.sources.options import Option
+from countersign.sources.registry import Surroundings
 from countersign.sources.sidecar import Said, Sidecar, read_sidecar, said_by_rules
 
 _SIDECAR_MAX_BYTES = 256 * 1024 * 1024
@@ -21,14 +23,17 @@ _MAX_FILES = 5_000_000
 
 
 class FilesConnector:
-    """`base` is where a relative `url` starts (the workspace's folder); `tenants` are those of the workspace."""
+    """A relative `url` starts in the workspace's folder."""
 
-    def __init__(self, settings: SourceSettings, base: Path, tenants: tuple[str, ...]) -> None:
+    OPTIONS: tuple[Option, ...] = ()
+    NEEDS_URL = True
+
+    def __init__(self, settings: SourceSettings, around: Surroundings) -> None:
         from fsspec.core import url_to_fs
 
         self._settings = settings
-        self._tenants = settings.tenants or tenants
-        url = settings.url if "://" in settings.url else str((base / settings.url).resolve())
+        self._tenants = settings.tenants or around.tenants
+        url = settings.url if "://" in settings.url else str((around.root / settings.url).resolve())
         self._fs: Any
         self._root: str
         self._fs, self._root = url_to_fs(url)
@@ -52,7 +57,7 @@ class FilesConnector:
         shown = (
             path if not problem else path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
         )
-        return Listed(self._document(shown, info, sidecar), int(info.get("size") or 0), problem)
+        return Listed(self._document(shown, info, sidecar), int(info.get("size") or 0), problem=problem)
 
     def read(self, external_id: str, max_bytes: int) -> bytes:
         path = self._inside(external_id)
