@@ -52,7 +52,7 @@ async def test_a_signal_ends_it_in_order_and_the_house_can_still_be_closed(tmp_p
         async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
             assert response.status == 200
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, 60)
 
 
 @pytest.mark.anyio

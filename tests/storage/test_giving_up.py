@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from countersign.storage.database import Database, last_seq, next_seq
 pytestmark = pytest.mark.anyio
 
 
+BEGUN = threading.Event()
+
+
 def slow_seq(connection: Connection) -> int:
+    BEGUN.set()
     time.sleep(0.05)
     return next_seq(connection)
 
@@ -24,13 +29,13 @@ async def test_writes_that_nobody_waits_for_harm_no_other(tmp_path: Path) -> Non
     database.create_tables()
     try:
         begun = asyncio.create_task(database.write(slow_seq))
-        await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(BEGUN.wait, 30)
         queued = asyncio.create_task(database.write(next_seq))
         await asyncio.sleep(0)
         for task in (begun, queued):
             task.cancel()
         await asyncio.gather(begun, queued, return_exceptions=True)
-        last = await asyncio.wait_for(database.write(next_seq), 5)
+        last = await asyncio.wait_for(database.write(next_seq), 30)
         assert last == await database.read(last_seq) == 2  # the one that had begun, and this one
     finally:
         database.close()
