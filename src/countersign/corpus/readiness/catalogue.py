@@ -113,4 +113,7 @@ POLICIES: Final[tuple[Policy, ...]] = ("quarantine", "warn", "index")
 
 def strictest(policies: list[Policy]) -> Policy:
     """What is done with a document whose findings ask for `policies`; without any it is indexed."""
-    return next((policy for policy in POLICIES if policy in policies), "index")
+    for policy in POLICIES:
+        if policy in policies:
+            return policy
+    return "index"
