@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from countersign.config.reading import ConfigProblem, Reader
+from countersign.domain.errors import ConfigError
 from countersign.domain.workspace import Assistant, ModelSettings, Money, SourceSettings, Workspace
+from countersign.sources.registry import PUSH, connector_type, installed
 
-CONNECTORS_GROUP = "countersign.connectors"
-_OWN_CONNECTORS = ("files", "push")
 _PUSH_LACKS = {
     "url": "documents are pushed to it; it reads nothing",
     "rights": "the rights of a pushed document come with the request",
     "rules": "the rights of a pushed document come with the request",
 }
+
+
+_RIGHTS_SAID_HERE = ("files", "git", "web")
+"""Connectors whose documents bring no rights of their own."""
+
+
+def _needs_url(connector: str) -> bool:
+    try:
+        return bool(getattr(connector_type(connector), "NEEDS_URL", False))
+    except ConfigError:  # told where its options are read
+        return False
 
 
 def cross_check(workspace: Workspace, reader: Reader) -> None:
@@ -70,22 +80,22 @@ class _Checks:
     def source(self, source: SourceSettings) -> None:
         where = f"sources.{source.name}"
         self._known(f"{where}.tenants", source.tenants, self._workspace.tenants, "tenant")
-        if source.connector == "files":
-            self._files(source, where)
-        elif source.connector == "push":
+        if source.connector == PUSH:
             for key, why in _PUSH_LACKS.items():
                 if self._said(f"{where}.{key}"):
                     self.wrong(f"{where}.{key}", "a push source has no such setting", why)
-        elif source.connector:
-            self._foreign(source.connector, where)
-        if source.connector in _OWN_CONNECTORS and source.options:
+        elif source.connector and source.connector not in installed():
+            known = ", ".join((*sorted(installed()), PUSH))
             self.wrong(
-                f"{where}.options", f"the connector `{source.connector}` takes no options", "leave them out"
+                f"{where}.connector", f"there is no connector `{source.connector}`", f"installed: {known}"
             )
+        elif source.connector:
+            self._read(source, where)
 
-    def _files(self, source: SourceSettings, where: str) -> None:
-        if not source.url and not self._said(f"{where}.url"):
-            self.wrong(where, "`url` is missing", "write the folder to read, such as ./files")
+    def _read(self, source: SourceSettings, where: str) -> None:
+        """A source that is read: by a connector, whichever."""
+        if not source.url and not self._said(f"{where}.url") and _needs_url(source.connector):
+            self.wrong(where, "`url` is missing", "write what it reads, such as ./files")
         if source.rights_sidecar and source.rights_rules:
             self.wrong(
                 f"{where}.rights",
@@ -98,18 +108,13 @@ class _Checks:
                 "`keys` renames keys of a manifest, and none is named",
                 "add `sidecar: FILE`",
             )
-        if not source.rights_sidecar and not source.rights_rules and not self._said(f"{where}.rights"):
-            self.doubtful(where, "nothing says who may see its documents, so nobody may", "add `rights`")
         if source.publisher_groups:
-            self.doubtful(f"{where}.publishers", "nobody can push to a files source", "leave it out")
-
-    def _foreign(self, connector: str, where: str) -> None:
-        installed = {entry.name for entry in entry_points(group=CONNECTORS_GROUP)}
-        if connector not in installed:
-            known = (*_OWN_CONNECTORS, *sorted(installed))
-            self.wrong(
-                f"{where}.connector", f"there is no connector `{connector}`", f"installed: {', '.join(known)}"
+            self.doubtful(
+                f"{where}.publishers", f"nobody can push to a {source.connector} source", "leave it out"
             )
+        nothing_said = not source.rights_sidecar and not source.rights_rules
+        if source.connector in _RIGHTS_SAID_HERE and nothing_said and not self._said(f"{where}.rights"):
+            self.doubtful(where, "nothing says who may see its documents, so nobody may", "add `rights`")
 
     # -- models -------------------------------------------------------------------------------------------------
     def model(self, model: ModelSettings) -> None:

@@ -242,7 +242,7 @@ def _unknown(reader: Reader, at: Place, name: str, known: Mapping[str, Key]) -> 
     if close:
         reader.wrong(at, "unknown key", f"did you mean `{close[0]}`?", "config_unknown_key")
     else:
-        reader.wrong(at, "unknown key", f"known here: {', '.join(known)}", "config_unknown_key")
+        reader.wrong(at, "unknown key", f"known here: {', '.join(known) or 'nothing'}", "config_unknown_key")
 
 
 def many(item: Kind, *, at_least: int = 0, label: str = "") -> Kind:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from countersign.config.options import declared, keys_of
 from countersign.config.reading import Key, Kind
 from countersign.config.sections import WORKSPACE_KEYS
+from countersign.sources.registry import OWN
 
 _HEAD = """\
 # Configuration: `countersign.yaml`
@@ -32,11 +34,27 @@ shows the same list with warnings.
 
 def markdown() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_table("The file", WORKSPACE_KEYS, "", {})]).rstrip() + "\n"
+    return "\n".join([_HEAD, *_table("The file", WORKSPACE_KEYS, "", {}), *_connectors()]).rstrip() + "\n"
 
 
-def _table(title: str, keys: tuple[Key, ...], path: str, told: dict[int, str]) -> Iterator[str]:
-    yield f"## {title}\n"
+def _connectors() -> Iterator[str]:
+    """Ours only: which others are installed differs from machine to machine."""
+    yield "## Options of connectors\n"
+    yield "What may stand under `options:` of a source depends on its connector. Those of other packages declare theirs the same way.\n"
+    for name in OWN:
+        options = declared(name)
+        if options:
+            yield from _table(
+                f"`connector: {name}`", keys_of(options), f"sources.NAME.options.{name}.", {}, "###"
+            )
+        else:
+            yield f"### `connector: {name}`\n\nIt takes no options.\n"
+
+
+def _table(
+    title: str, keys: tuple[Key, ...], path: str, told: dict[int, str], level: str = "##"
+) -> Iterator[str]:
+    yield f"{level} {title}\n"
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
     for key in keys:

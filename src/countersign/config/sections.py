@@ -28,7 +28,8 @@ from countersign.config.kinds import (
     whole_seconds,
     yes_no,
 )
-from countersign.config.reading import Key, Kind, Place, Reader, Wrong, as_said, entries, many, named, section
+from countersign.config.options import OPTIONS, with_options
+from countersign.config.reading import Key, Kind, Place, Reader, Wrong, as_said, many, named, section
 from countersign.domain.workspace import (
     Assistant,
     BudgetRules,
@@ -97,13 +98,6 @@ RIGHTS = section(
 )
 
 
-def _options(reader: Reader, place: Place) -> dict[str, str]:
-    values = {
-        key: reader.read(value, text("text")) for key, _, value in entries(reader, place, "a section of keys")
-    }
-    return {key: value for key, value in values.items() if value is not None}
-
-
 SOURCE_KEYS = (
     Key("connector", name, "`files` reads a folder, `push` takes documents over HTTP; others come as packages.", required=True),
     Key("url", location, "files: a folder, relative to this file, or any fsspec URL."),
@@ -113,9 +107,9 @@ SOURCE_KEYS = (
     Key("residency", REGION, "Label of documents that bring none.", "none"),
     Key("publishers", groups, "push: who may push, beside operators. They need the role `publisher`.", "operators only", field="publisher_groups"),
     Key("max_age", duration, "How old its last complete pass may be before it counts as stale.", "no limit"),
-    Key("options", Kind("a section of keys", _options), "Settings of a connector that comes as a package.", "{}"),
+    Key("options", OPTIONS, "What the connector itself can be told, see [connectors](#options-of-connectors).", "{}"),
 )  # fmt: skip
-SOURCE = section(SOURCE_KEYS, as_said)
+SOURCE = with_options(SOURCE_KEYS)
 
 # -- models -----------------------------------------------------------------------------------------------------
 MODEL_KEYS = (

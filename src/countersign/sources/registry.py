@@ -17,7 +17,7 @@ GROUP = "countersign.connectors"
 PUSH = "push"
 """Not a connector: documents of such a source arrive over HTTP."""
 
-_OWN = {
+OWN = {
     name: EntryPoint(name, f"countersign.sources.{target}", GROUP)
     for name, target in {"files": "files:FilesConnector"}.items()
 }
@@ -44,7 +44,7 @@ class ConnectorType(Protocol):
 
 def installed() -> Mapping[str, EntryPoint]:
     """Every connector that a source may name. A package cannot take the place of one of ours."""
-    return {**{point.name: point for point in entry_points(group=GROUP)}, **_OWN}
+    return {**{point.name: point for point in entry_points(group=GROUP)}, **OWN}
 
 
 def connector_type(name: str) -> ConnectorType:
