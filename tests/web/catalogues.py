@@ -9,6 +9,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from countersign.corpus.readiness.catalogue import CODES
+
 WEB = Path(__file__).parents[2] / "src" / "countersign" / "web"
 LANGUAGES = ("ru", "kk")
 _METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
@@ -26,6 +28,9 @@ def extracted() -> Catalog:
         str(WEB), _METHODS, options, keywords={"_": None, "N_": None, "ngettext": (1, 2)}
     ):
         found.add(message, None, [(name, line)], auto_comments=comments, context=context)
+    for meaning in CODES.values():  # words of a room that knows nothing of the desk
+        for said in (meaning.what, meaning.why, meaning.action):
+            found.add(said, None, [("readiness", 0)])
     return found
 
 

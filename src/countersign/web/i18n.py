@@ -92,6 +92,22 @@ def show_percent(share: float, language: str) -> str:
     return format_percent(share, locale=language)
 
 
+def show_share(share: float, language: str) -> str:
+    """A share that is not nothing is never shown as nothing, nor one that is not all as all."""
+    if 0 < share < 0.01:
+        return f"< {show_percent(0.01, language)}"
+    if 0.99 < share < 1:
+        return f"> {show_percent(0.99, language)}"
+    return show_percent(share, language)
+
+
+def language_name(code: str, language: str) -> str:
+    """`Russian` for `ru`; a code that nobody knows stays a code."""
+    from babel import Locale
+
+    return str(Locale.parse(language).languages.get(code, code))
+
+
 def show_bytes(size: int, language: str) -> str:
     units = ("B", "kB", "MB", "GB")
     value, unit = float(size), 0

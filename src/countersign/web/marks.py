@@ -7,9 +7,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from markupsafe import Markup, escape
+
 from countersign.domain.answers import Claim
 
+_CODE = re.compile(r"`([^`]+)`")
 _MARK = re.compile(r"\s?\[(\d{1,4})\]")
+_BREAK = re.compile(r"[\t\n\r\x0b\x0c]+")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
 State = Literal["plain", "literal", "semantic", "none"]
 
 
@@ -75,3 +82,14 @@ def highlight(passage: str, quote: str) -> tuple[str, str, str]:
     if start < 0:
         return passage, "", ""
     return passage[:start], quote, passage[start + len(quote) :]
+
+
+def visible(text: str) -> str:
+    """A name or a snippet from outside on one line: what a reader could not see, or what would turn the order of the
+    letters round, is shown as a replacement character."""
+    return _UNSEEN.sub("\ufffd", _BREAK.sub(" ", text))
+
+
+def coded(text: str) -> Markup:
+    """Our own words with what stands in `backticks` as code; everything else is escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before

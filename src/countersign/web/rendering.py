@@ -31,8 +31,9 @@ from countersign.domain.errors import (
 )
 from countersign.record.views import CostLine
 from countersign.web import i18n
+from countersign.web.differences import differing
 from countersign.web.i18n import N_
-from countersign.web.marks import unmarked
+from countersign.web.marks import coded, unmarked, visible
 from countersign.web.visitor import Visitor, language_cookie
 from countersign.web.wording import PROBLEM, word
 
@@ -80,7 +81,7 @@ class Web:
 
     def environment(self, language: str) -> Environment:
         if language not in self._environments:
-            self._environments[language] = _environment(language)
+            self._environments[language] = make_environment(language)
         return self._environments[language]
 
     def words(self, request: Request, kind: str, code: str) -> str:
@@ -143,7 +144,8 @@ def redirect(path: str) -> RedirectResponse:
 
 
 # -- the environment --------------------------------------------------------------------------------------------
-def _environment(language: str) -> Environment:
+def make_environment(language: str) -> Environment:
+    """Templates in one language, for pages and for files that are handed on."""
     environment = Environment(
         loader=PackageLoader("countersign.web"),
         autoescape=True,
@@ -168,6 +170,12 @@ def _environment(language: str) -> Environment:
         "unmarked": unmarked,
         "span": partial(i18n.show_span, language=language),
         "number": partial(i18n.show_number, language=language),
+        "share": partial(i18n.show_share, language=language),
+        "language_name": partial(i18n.language_name, language=language),
+        "said": catalogue.gettext,
+        "coded": coded,
+        "visible": visible,
+        "differing": differing,
         "percent": partial(i18n.show_percent, language=language),
         "bytes": partial(i18n.show_bytes, language=language),
         "cost": partial(_cost, language, catalogue.gettext),

@@ -310,6 +310,47 @@ PROBLEM: Mapping[str, str] = {
     "page_not_rendered": N_("The page image cannot be shown."),
 }
 
+READINESS: Mapping[str, str] = {
+    "nothing_read": N_("Nothing was read"),
+    "not_ready": N_("Not ready"),
+    "warnings": N_("Ready, with warnings"),
+    "ready": N_("Ready"),
+}
+
+SEVERITY: Mapping[str, str] = {
+    "error": N_("Error"),
+    "warning": N_("Warning"),
+    "info": N_("Note"),
+}
+
+OWNER: Mapping[str, str] = {
+    "data owner": N_("Data owner"),
+    "security officer": N_("Security officer"),
+    "platform engineer": N_("Platform engineer"),
+}
+
+POLICY: Mapping[str, str] = {
+    "index": N_("indexed"),
+    "warn": N_("indexed with a warning"),
+    "quarantine": N_("kept out of the index"),
+}
+
+PERSONAL: Mapping[str, str] = {
+    "iin": N_("Individual identification number (IIN)"),
+    "bin": N_("Business identification number (BIN)"),
+    "iban": N_("Bank account (IBAN)"),
+    "card": N_("Payment card"),
+    "phone": N_("Phone number"),
+    "email": N_("E-mail address"),
+    "inn": N_("Taxpayer number (INN)"),
+    "snils": N_("Insurance number (SNILS)"),
+    "passport": N_("Passport"),
+    "identity_card": N_("Identity card"),
+    "key": N_("Access key or secret"),
+    "secret": N_("Access key or secret"),
+    "name": N_("Name of a person"),
+}
+
 KINDS: Mapping[str, Mapping[str, str]] = {
     "status": STATUS,
     "refusal": REFUSAL,
@@ -331,6 +372,11 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "fact": FACT,
     "notice": NOTICE,
     "problem": PROBLEM,
+    "readiness": READINESS,
+    "severity": SEVERITY,
+    "owner": OWNER,
+    "policy": POLICY,
+    "personal": PERSONAL,
 }
 
 

@@ -1,0 +1,290 @@
+"""A readiness report arranged for reading: the verdict, what to do first, the codes with their meaning, the documents."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from countersign.corpus.readiness.catalogue import CODES, SEVERITIES
+from countersign.domain.readiness import (
+    CodeMeaning,
+    CodeSummary,
+    DocumentKey,
+    ReadinessFinding,
+    ReadinessReport,
+    ScoreReason,
+    Severity,
+    SourceScore,
+)
+
+Verdict = Literal["nothing_read", "not_ready", "warnings", "ready"]
+Tone = Literal["good", "warn", "bad", "calm"]
+
+FIRST: Final = 5
+"""How many actions stand on the first screen."""
+_MAX_LISTED: Final = 20_000
+"""Documents in the appendix; the JSON beside the report has all."""
+_GOOD, _FAIR = 90.0, 70.0
+_TONES: Final[Mapping[Severity, Tone]] = {"error": "bad", "warning": "warn", "info": "calm"}
+_FORMATS: Final[Mapping[str, str]] = {
+    "application/pdf": "PDF",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PPTX",
+    "application/msword": "DOC",
+    "application/vnd.ms-excel": "XLS",
+    "application/vnd.ms-powerpoint": "PPT",
+    "application/rtf": "RTF",
+    "text/rtf": "RTF",
+    "text/html": "HTML",
+    "text/markdown": "Markdown",
+    "text/plain": "TXT",
+    "text/csv": "CSV",
+    "application/json": "JSON",
+    "application/xml": "XML",
+    "text/xml": "XML",
+    "message/rfc822": "EML",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLine:
+    """One code as it was found. `weight` orders what to do first: points lost × documents of the sources that lost them."""
+
+    summary: CodeSummary
+    meaning: CodeMeaning
+    weight: float
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.summary.severity}-{self.summary.code}"
+
+    @property
+    def tone(self) -> Tone:
+        return _TONES[self.summary.severity]
+
+    @property
+    def is_open(self) -> bool:
+        """Something is left that nobody has accepted."""
+        return self.summary.findings > 0
+
+    @property
+    def has_pairs(self) -> bool:
+        return any(finding.other is not None for finding in self.summary.worst)
+
+    @property
+    def has_names_only(self) -> bool:
+        """There is nothing to show of these but their names."""
+        return all(not finding.evidence and finding.count == 1 for finding in self.summary.worst)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLine:
+    """What one kind of people has to do: their codes, worst first, and the documents that these are about."""
+
+    owner: str
+    lines: tuple[CodeLine, ...]
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLine:
+    score: SourceScore
+    tone: Tone
+    reasons: tuple[tuple[ScoreReason, CodeMeaning, Tone], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    name: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """One document of the appendix with what was found in it, worst first: (finding, meaning)."""
+
+    document: DocumentKey
+    findings: tuple[tuple[ReadinessFinding, CodeMeaning], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """`with_errors` and `with_warnings` count documents, the latter those without an error; `policies` counts documents
+    by what indexing would do with them."""
+
+    report: ReadinessReport
+    verdict: Verdict
+    with_errors: int
+    with_warnings: int
+    policies: Mapping[str, int]
+    scores: tuple[ScoreLine, ...]
+    codes: tuple[CodeLine, ...]
+    first: tuple[CodeLine, ...]
+    owners: tuple[OwnerLine, ...]
+    accepted: tuple[tuple[ReadinessFinding, CodeMeaning], ...]
+    concerned: tuple[tuple[str, tuple[Concerned, ...]], ...]
+    left_out: int
+    """Documents that the appendix leaves to the JSON."""
+
+    @property
+    def tone(self) -> Tone:
+        tones: Mapping[Verdict, Tone] = {"not_ready": "bad", "warnings": "warn", "ready": "good"}
+        return tones.get(self.verdict, "calm")
+
+    @property
+    def reasons(self) -> tuple[CodeLine, ...]:
+        """The three codes that the verdict rests on."""
+        wanted = {"not_ready": "error", "warnings": "warning"}.get(self.verdict)
+        return tuple(line for line in self.codes if line.is_open and line.summary.severity == wanted)[:3]
+
+    @property
+    def most_lost(self) -> float:
+        """Points of the costliest reason of all, so that the bars of all sources compare; never 0."""
+        return max((reason.points for line in self.scores for reason, _, _ in line.reasons), default=0.0) or 1.0
+
+    def bars(self, kind: Literal["parse_statuses", "languages", "formats", "personal"]) -> tuple[Bar, ...]:
+        counts: Mapping[str, int] = getattr(self.report, kind)
+        total = max(1, self.report.documents)
+        if kind == "formats":
+            counts = _by_format(counts)
+        rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+        return tuple(Bar(name, count, min(1.0, count / total)) for name, count in rows)
+
+
+def meaning_of(code: str) -> CodeMeaning:
+    """A code of a newer report that this catalogue does not know is shown by its name, never hidden."""
+    return CODES.get(code) or CodeMeaning(
+        code, "warning", "index", code.replace("_", " "), "", "", "data owner"
+    )
+
+
+def view_of(report: ReadinessReport) -> ReportView:
+    """Everything that a page or a file shows of `report`."""
+    counted = [finding for finding in report.findings if finding.accepted is None]
+    errors = {finding.document for finding in counted if finding.severity == "error"}
+    warnings = {finding.document for finding in counted if finding.severity == "warning"} - errors
+    codes = _code_lines(report)
+    concerned, left_out = _concerned(report.findings)
+    return ReportView(
+        report=report,
+        verdict=_verdict(report, codes),
+        with_errors=len(errors),
+        with_warnings=len(warnings),
+        policies=_policies(report.sources),
+        scores=tuple(_score_line(score) for score in report.sources),
+        codes=codes,
+        first=_first(codes),
+        owners=_owners(codes, counted),
+        accepted=tuple((f, meaning_of(f.code)) for f in report.findings if f.accepted is not None),
+        concerned=concerned,
+        left_out=left_out,
+    )
+
+
+def _verdict(report: ReadinessReport, codes: Sequence[CodeLine]) -> Verdict:
+    """Errors that nobody accepted decide, however few: each is a document that answers wrongly or not at all."""
+    if not report.documents:
+        return "nothing_read"
+    found = {line.summary.severity for line in codes if line.is_open}
+    if "error" in found:
+        return "not_ready"
+    return "warnings" if "warning" in found else "ready"
+
+
+def _policies(sources: Iterable[SourceScore]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for source in sources:
+        total.update(source.policies)
+    return total
+
+
+def _code_lines(report: ReadinessReport) -> tuple[CodeLine, ...]:
+    lost: defaultdict[str, float] = defaultdict(float)
+    for source in report.sources:
+        for reason in source.reasons:
+            lost[reason.code] += reason.points * source.documents
+    lines = [CodeLine(summary, meaning_of(summary.code), lost[summary.code]) for summary in report.codes]
+    return tuple(sorted(lines, key=lambda line: (_rank(line.summary.severity), -line.summary.documents)))
+
+
+def _rank(severity: Severity) -> int:
+    return SEVERITIES.index(severity)
+
+
+def _first(codes: Sequence[CodeLine]) -> tuple[CodeLine, ...]:
+    """Errors before warnings; among them what costs most. Notes ask for nothing."""
+    urgent = [line for line in codes if line.is_open and line.summary.severity != "info"]
+    urgent.sort(key=lambda line: (_rank(line.summary.severity), -line.weight, -line.summary.documents))
+    return tuple(urgent[:FIRST])
+
+
+def _owners(codes: Sequence[CodeLine], counted: Sequence[ReadinessFinding]) -> tuple[OwnerLine, ...]:
+    lines: defaultdict[str, list[CodeLine]] = defaultdict(list)
+    for line in codes:
+        if line.is_open and line.summary.severity != "info":
+            lines[line.meaning.owner].append(line)
+    documents: defaultdict[str, set[DocumentKey]] = defaultdict(set)
+    for finding in counted:
+        if finding.severity != "info":
+            documents[meaning_of(finding.code).owner].add(finding.document)
+    found = [OwnerLine(owner, tuple(mine), len(documents[owner])) for owner, mine in lines.items()]
+    return tuple(sorted(found, key=lambda owner: -owner.documents))
+
+
+def _score_line(score: SourceScore) -> ScoreLine:
+    worst_first = sorted(score.reasons, key=lambda reason: -reason.points)
+    reasons = [(reason, meaning_of(reason.code)) for reason in worst_first]
+    return ScoreLine(score, tone_of(score.score), tuple((r, m, _TONES[m.severity]) for r, m in reasons))
+
+
+def tone_of(score: float | None) -> Tone:
+    if score is None:
+        return "calm"
+    return "good" if score >= _GOOD else "warn" if score >= _FAIR else "bad"
+
+
+def _by_format(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Media types by the names that people know them by."""
+    named: Counter[str] = Counter()
+    for mime, count in counts.items():
+        named[_FORMATS.get(mime.partition(";")[0].strip(), mime)] += count
+    return named
+
+
+def _concerned(
+    findings: Sequence[ReadinessFinding],
+) -> tuple[tuple[tuple[str, tuple[Concerned, ...]], ...], int]:
+    """By source, documents with the worst first; notes alone concern nobody enough to be listed."""
+    by_document: defaultdict[DocumentKey, list[ReadinessFinding]] = defaultdict(list)
+    for finding in findings:
+        by_document[finding.document].append(finding)
+    listed = [
+        Concerned(key, tuple((f, meaning_of(f.code)) for f in sorted(found, key=_finding_rank)))
+        for key, found in by_document.items()
+        if any(finding.severity != "info" for finding in found)
+    ]
+    listed.sort(key=_document_rank)
+    shown = sorted(listed[:_MAX_LISTED], key=lambda one: one.document.source)
+    return tuple(_by_source(shown)), max(0, len(listed) - _MAX_LISTED)
+
+
+def _by_source(listed: Iterable[Concerned]) -> Iterator[tuple[str, tuple[Concerned, ...]]]:
+    sources: defaultdict[str, list[Concerned]] = defaultdict(list)
+    for one in listed:
+        sources[one.document.source].append(one)
+    for source, documents in sources.items():
+        yield source, tuple(documents)
+
+
+def _finding_rank(finding: ReadinessFinding) -> tuple[bool, int, str]:
+    return finding.accepted is not None, _rank(finding.severity), finding.code
+
+
+def _document_rank(one: Concerned) -> tuple[int, int, str]:
+    open_ones = [finding for finding, _ in one.findings if finding.accepted is None]
+    worst = min((_rank(finding.severity) for finding in open_ones), default=len(SEVERITIES))
+    return worst, -len(open_ones), one.document.external_id
