@@ -19,7 +19,10 @@ PUSH = "push"
 
 OWN = {
     name: EntryPoint(name, f"countersign.sources.{target}", GROUP)
-    for name, target in {"files": "files:FilesConnector"}.items()
+    for name, target in {
+        "files": "files:FilesConnector",
+        "database": "database:DatabaseConnector",
+    }.items()
 }
 
 
