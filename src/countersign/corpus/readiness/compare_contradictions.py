@@ -1,0 +1,166 @@
+"""Two current documents that state different values for one subject. Precision before recall.
+
+A subject counts when its words are specific enough, few documents speak of it, and they agree on at most a few values:
+what every contract fills in differently is a form's field, not a contradiction. Documents of one wording (versions,
+forms) and documents about different things (two products, two towns, two years) are never set against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, in_force
+from countersign.corpus.readiness.labels import relation
+from countersign.corpus.readiness.seams import Statement
+from countersign.corpus.readiness.statements import Subject
+from countersign.domain.readiness import ReadinessFinding
+
+MIN_SPECIFIC = 3
+"""Words that a subject must have when nothing else ties two clauses together."""
+MIN_SPECIFIC_WITH_CONTEXT = 2
+_MAX_SAYING = 40
+_MAX_VALUES = 3
+_KINDS = frozenset({"money", "percent", "duration"})
+_EMPTY_TEXT = (
+    # says that something is so much, not what it is
+    "составля состав установл устан равн равен размер размер длин продолжительн длительн величин предоставля предоставл "
+    "взима действ дейст начисл начисля осуществля производ определ достиг включ общ кажд следующ данн указан настоящ "
+    "соответств течен истечен момент пор порядк подлеж необходим долж сво включительн "
+    "set equal last length duration size provid grant entitl appli follow given accord current stand within "
+    "құра тең мөлшер ұзақт белгі белг беріл алын жүзег құрай құрайд бойын артық аспай"
+)
+_EMPTY = frozenset(_EMPTY_TEXT.split()) | {
+    "~amount", "~term", "~day", "~month", "~year", "~hour", "~minute", "~week", "~number", "~issue", "~submit",
+    "~rule", "~document", "~store", "~change", "~mandatory",
+}  # fmt: skip
+_ACTORS = frozenset(
+    {"~employee", "~customer", "~bank", "~working", "~calendar", "~contract", "paid", "оплачива", "ақылы"}
+)
+"""May be said by one side only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    place: int
+    value: str
+    number: int
+    """Which of the document's statements it is."""
+
+
+class Contradictions:
+    """`families`: place → places of documents of the same wording."""
+
+    def __init__(
+        self,
+        documents: Sequence[Known],
+        library: Library,
+        families: Mapping[int, set[int]],
+        now: datetime,
+        settings: CompareSettings,
+    ) -> None:
+        self._documents = {
+            document.place: document for document in documents if in_force(document.profile, now)
+        }
+        self._library = library
+        self._families = families
+        self._limit = settings.max_contradictions
+
+    def findings(self) -> Iterator[ReadinessFinding]:
+        told: dict[tuple[int, int], list[tuple[Statement, Statement]]] = defaultdict(list)
+        for claims in self._claims().values():
+            if len(told) >= self._limit:
+                break
+            for first, second in self._clashes(claims):
+                pair = self._statements(first, second)
+                if pair is not None:
+                    told[first.place, second.place].append(pair)
+        for (first, second), pairs in told.items():
+            mine, theirs = pairs[0]
+            yield finding(
+                "contradiction", "warning", self._documents[first], evidence=mine.text, page=mine.page,
+                other=self._documents[second], other_evidence=theirs.text, other_page=theirs.page, count=len(pairs),
+            )  # fmt: skip
+
+    def _claims(self) -> dict[bytes, list[_Claim]]:
+        """Subject → who says what of it; only subjects with several values among them are worth keeping."""
+        by_subject: dict[bytes, list[_Claim]] = defaultdict(list)
+        for place, document in self._documents.items():
+            mine: dict[bytes, list[_Claim]] = defaultdict(list)
+            for number, statement in enumerate(self._library.said(document.key).statements):
+                key = _key(statement)
+                if key:
+                    mine[key].append(_Claim(place, statement.value, number))
+            for key, claims in mine.items():
+                if len({claim.value for claim in claims}) == 1:  # a range, or two cases of one rule
+                    by_subject[key].append(claims[0])
+        return {
+            key: claims for key, claims in by_subject.items() if len({claim.value for claim in claims}) > 1
+        }
+
+    def _clashes(self, claims: list[_Claim]) -> Iterator[tuple[_Claim, _Claim]]:
+        """Pairs with different values, the less common value first; none where every document has its own."""
+        values = Counter(claim.value for claim in claims)
+        if (
+            len(claims) > _MAX_SAYING
+            or len(values) > _MAX_VALUES
+            or (len(values) > 2 and len(values) == len(claims))
+        ):
+            return
+        usual = max(values, key=lambda value: (values[value], value))
+        anchor = next(claim for claim in claims if claim.value == usual)
+        for claim in claims:
+            if claim.value != usual:
+                against = next(
+                    (other for other in claims if other.value == usual and self._may(claim, other)), anchor
+                )
+                if self._may(claim, against):
+                    yield claim, against
+
+    def _may(self, first: _Claim, second: _Claim) -> bool:
+        """Whether the two documents can be about the same thing at the same time."""
+        if first.place == second.place or second.place in self._families.get(first.place, ()):
+            return False
+        a, b = self._documents[first.place], self._documents[second.place]
+        if a.profile.parent == b.key.external_id or b.profile.parent == a.key.external_id:
+            return False
+        return not ({relation(a.name, b.name), relation(a.title, b.title)} & {"series", "version", "dated"})
+
+    def _statements(self, first: _Claim, second: _Claim) -> tuple[Statement, Statement] | None:
+        mine = self._library.said(self._documents[first.place].key).statements[first.number]
+        theirs = self._library.said(self._documents[second.place].key).statements[second.number]
+        a, b = Subject.decode(mine.subject), Subject.decode(theirs.subject)
+        if not (a.core - _EMPTY <= b.core - _EMPTY or b.core - _EMPTY <= a.core - _EMPTY):
+            return None
+        if len(_specific(a)) < MIN_SPECIFIC and not self._tied(first, second, a, b):
+            return None
+        return mine, theirs
+
+    def _tied(self, first: _Claim, second: _Claim, a: Subject, b: Subject) -> bool:
+        """A short subject counts when title or heading say that both speak of the same thing."""
+        mine = a.context | self._documents[first.place].title.words | self._documents[first.place].name.words
+        theirs = (
+            b.context | self._documents[second.place].title.words | self._documents[second.place].name.words
+        )
+        shared = (mine & theirs) - _EMPTY - _ACTORS - {"~policy"}
+        return bool(shared)
+
+
+def _specific(subject: Subject) -> frozenset[str]:
+    return subject.core - _EMPTY - _ACTORS
+
+
+def _key(statement: Statement) -> bytes:
+    """What must be equal for two statements to be of one subject; empty for one that cannot contradict."""
+    if statement.kind not in _KINDS:
+        return b""
+    subject = Subject.decode(statement.subject)
+    specific = _specific(subject)
+    if len(specific) < MIN_SPECIFIC_WITH_CONTEXT:
+        return b""
+    unit = statement.value.rpartition(" ")[2] if statement.kind == "duration" else ""
+    text = f"{statement.kind}|{unit}|{' '.join(sorted(specific))}|{';'.join(sorted(subject.others))}"
+    return hashlib.blake2b(text.encode(), digest_size=12).digest()

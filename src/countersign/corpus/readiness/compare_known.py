@@ -1,0 +1,134 @@
+"""What comparing keeps of every document in memory (about 2 kB each), and the statements of the few it looks at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from countersign.corpus.readiness.labels import Label, Relation, both, folder_of, label, relation, stem_of
+from countersign.corpus.readiness.seams import Profile, ProfileStore, Statement
+from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, STATUS, listed
+from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
+
+_KEPT_STATEMENTS = 512
+EVIDENCE_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CompareSettings:
+    """`max_age`: source → how old a document of it may be; a source that is not named is judged by its own rhythm only.
+    Likeness is of wording with figures masked, 0 to 1."""
+
+    max_age: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+    near_likeness: float = 0.8
+    """From here on two documents are nearly the same text."""
+    version_likeness: float = 0.5
+    """From here on two documents whose names say so are versions of one."""
+    max_contradictions: int = 2_000
+
+
+@dataclass(frozen=True)
+class Known:
+    """One document of the audit, by its place in the order of the profiles."""
+
+    place: int
+    profile: Profile
+
+    @property
+    def key(self) -> DocumentKey:
+        return self.profile.key
+
+    @cached_property
+    def name(self) -> Label:
+        return label(stem_of(self.key.external_id))
+
+    @cached_property
+    def title(self) -> Label:
+        """Empty when the title only repeats the file's name."""
+        title = self.profile.title
+        repeats = stem_of(title).casefold() == stem_of(self.key.external_id).casefold()
+        return Label() if repeats else label(title)
+
+    @cached_property
+    def folder(self) -> str:
+        return folder_of(self.key.external_id)
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """Orders editions of one document, the later one higher."""
+        return max(self.name.rank, self.title.rank, key=lambda rank: sum(map(abs, rank)))
+
+    def relates(self, other: Known) -> Relation:
+        return both(relation(self.name, other.name), relation(self.title, other.title))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The statements of one document, apart from those about itself."""
+
+    statements: tuple[Statement, ...]
+    names: frozenset[str]
+    identifiers: frozenset[str]
+    status: Statement | None
+
+
+class Library:
+    """Statements by document, read from the store when asked for and kept while they are in use."""
+
+    def __init__(self, store: ProfileStore) -> None:
+        self._store = store
+        self._said: OrderedDict[DocumentKey, Said] = OrderedDict()
+
+    def said(self, key: DocumentKey) -> Said:
+        found = self._said.get(key)
+        if found is None:
+            found = _said(self._store.statements(key))
+            self._said[key] = found
+            if len(self._said) > _KEPT_STATEMENTS:
+                self._said.popitem(last=False)
+        else:
+            self._said.move_to_end(key)
+        return found
+
+
+def finding(
+    code: str,
+    severity: Severity,
+    document: Known,
+    *,
+    evidence: str = "",
+    page: int | None = None,
+    other: Known | None = None,
+    other_evidence: str = "",
+    other_page: int | None = None,
+    count: int = 1,
+) -> ReadinessFinding:
+    return ReadinessFinding(
+        code, severity, document.key, page, clipped(evidence), count,
+        other.key if other else None, other_page, clipped(other_evidence),
+    )  # fmt: skip
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= EVIDENCE_CHARS else text[: EVIDENCE_CHARS - 1] + "…"
+
+
+def in_force(profile: Profile, now: datetime) -> bool:
+    begun = profile.valid_from is None or profile.valid_from <= now
+    return begun and (profile.valid_to is None or profile.valid_to > now)
+
+
+def one_person_away(first: Said, second: Said) -> bool:
+    """Both name something that the other does not: two customers, two branches, two contracts."""
+    names = first.names - second.names and second.names - first.names
+    identifiers = first.identifiers - second.identifiers and second.identifiers - first.identifiers
+    return bool(names or identifiers)
+
+
+def _said(statements: Sequence[Statement]) -> Said:
+    plain = tuple(statement for statement in statements if statement.kind not in (NAMES, IDENTIFIERS, STATUS))
+    status = next((statement for statement in statements if statement.kind == STATUS), None)
+    return Said(plain, listed(statements, NAMES), listed(statements, IDENTIFIERS), status)

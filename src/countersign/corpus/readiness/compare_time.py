@@ -1,0 +1,113 @@
+"""Documents whose time is over: replaced by another one, said to be void, or left alone for too long."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
+from countersign.corpus.readiness.signature import likeness
+from countersign.domain.readiness import DocumentKey, ReadinessFinding
+
+MIN_DATED = 8
+"""Documents with a date that a source must have before it has a rhythm."""
+RHYTHM_TIMES = 6.0
+RHYTHM_LEAST = timedelta(days=540)
+_CROWD = 64
+
+
+def superseded(
+    documents: Sequence[Known], library: Library, now: datetime, version_likeness: float
+) -> Iterator[ReadinessFinding]:
+    """By the source's own word, by the document's, or by a name that marks it as the older of two editions."""
+    by_key = {document.key: document for document in documents}
+    told: set[int] = set()
+    for document in documents:
+        older = _replaced_by(document, by_key)
+        if older is not None and older.place not in told:
+            told.add(older.place)
+            yield _superseded(older, document)
+    for document in documents:
+        status = library.said(document.key).status
+        if status is not None and document.place not in told and not _ended(document, now):
+            told.add(document.place)
+            yield finding("superseded_present", "warning", document, evidence=status.text, page=status.page)
+    for older, newer in _editions(documents, version_likeness):
+        if older.place not in told and not _ended(older, now):
+            told.add(older.place)
+            yield _superseded(older, newer)
+
+
+def stale(documents: Sequence[Known], now: datetime, settings: CompareSettings) -> Iterator[ReadinessFinding]:
+    """Older than the source's `max_age`; or, in a source that is kept up, left alone for much longer than the rest:
+    more than `RHYTHM_TIMES` its median age and more than `RHYTHM_LEAST`."""
+    by_source: dict[tuple[str, str], list[Known]] = defaultdict(list)
+    for document in documents:
+        if (
+            document.profile.modified is not None
+            and not document.profile.parent
+            and not _ended(document, now)
+        ):
+            by_source[document.key.tenant, document.key.source].append(document)
+    for (_, source), members in by_source.items():
+        limit, usual = _limit(source, members, now, settings.max_age)
+        for document in members:
+            age = _age(document, now)
+            if limit is not None and age > limit:
+                beside = f"; {usual.days} d" if usual is not None else f"; max_age {limit.days} d"
+                evidence = f"{document.profile.modified:%Y-%m-%d}, {age.days} d{beside}"
+                yield finding("stale", "warning", document, evidence=evidence)
+
+
+def _limit(
+    source: str, members: Sequence[Known], now: datetime, max_age: Mapping[str, timedelta]
+) -> tuple[timedelta | None, timedelta | None]:
+    """How old a document may be, and the median age it follows from (None when `max_age` says it)."""
+    said = max_age.get(source)
+    if len(members) < MIN_DATED:
+        return said, None
+    usual = timedelta(seconds=median(_age(document, now).total_seconds() for document in members))
+    rhythm = max(RHYTHM_TIMES * usual, RHYTHM_LEAST)
+    return (said, None) if said is not None and said <= rhythm else (rhythm, usual)
+
+
+def _age(document: Known, now: datetime) -> timedelta:
+    modified = document.profile.modified
+    return now - modified if modified is not None else timedelta(0)
+
+
+def _ended(document: Known, now: datetime) -> bool:
+    valid_to = document.profile.valid_to
+    return valid_to is not None and valid_to <= now
+
+
+def _replaced_by(document: Known, by_key: Mapping[DocumentKey, Known]) -> Known | None:
+    if not document.profile.supersedes:
+        return None
+    key = DocumentKey(document.key.source, document.profile.supersedes, document.key.tenant)
+    older = by_key.get(key)
+    return older if older is not document else None
+
+
+def _superseded(older: Known, newer: Known) -> ReadinessFinding:
+    return finding(
+        "superseded_present", "warning", older, evidence=older.profile.title, other=newer,
+        other_evidence=newer.profile.title,
+    )  # fmt: skip
+
+
+def _editions(documents: Sequence[Known], least: float) -> Iterator[tuple[Known, Known]]:
+    """Pairs of one label where the names themselves say which is older."""
+    groups: dict[object, list[Known]] = defaultdict(list)
+    for document in documents:
+        if document.name.words and document.profile.signature:
+            groups[document.name.words, document.name.numbers, document.name.periods].append(document)
+    for group in groups.values():
+        ranked = sorted(group[:_CROWD], key=lambda document: document.rank)
+        for older in ranked[:-1]:
+            newer = ranked[-1]
+            alike = likeness(older.profile.signature, newer.profile.signature)
+            if older.rank < newer.rank and alike >= least and older.relates(newer) in ("version", "dated"):
+                yield older, newer
