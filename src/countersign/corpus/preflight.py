@@ -65,6 +65,8 @@ MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 MAX_UNPACKED_BYTES = 1024**3
 MAX_RATIO, RATIO_FLOOR_BYTES = 200, 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
+_TAIL_BYTES = 8_192
+_CUT_SHORT = Finding("truncated", "warning", "the end of the file is missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def _compatible(claimed: Kind, found: Kind) -> bool:
 
 def _by_magic(file: BinaryIO, head: bytes, claimed: Kind, size: int) -> Preflight:
     if b"%PDF-" in head[:1024]:
-        return Preflight("pdf", MIMES["pdf"], size)
+        notes = () if b"%%EOF" in _tail(file, size) else (_CUT_SHORT,)
+        return Preflight("pdf", MIMES["pdf"], size, findings=notes)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _zip(file, size)
     if head.startswith(_OLE_MAGIC):
@@ -141,6 +144,12 @@ def _by_magic(file: BinaryIO, head: bytes, claimed: Kind, size: int) -> Prefligh
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return _image(head, "image/webp", size)
     return _textual(head, claimed, size)
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    """The last bytes: generous, because some mail systems append to what they carry."""
+    file.seek(max(0, size - _TAIL_BYTES))
+    return file.read(_TAIL_BYTES)
 
 
 def _textual(head: bytes, claimed: Kind, size: int) -> Preflight:

@@ -62,6 +62,8 @@ class SandboxedParser:
         self._limits = limits
         self._sandbox = sandbox or Sandbox(temp, workers=limits.workers)
         self._recogniser = ocr.find(limits.ocr_languages) if limits.ocr else None
+        self.cpu_s = 0.0
+        """Processor time of all parser processes so far."""
 
     async def start(self) -> None:
         """Raises `StorageError` (`sandbox_unavailable`) when parser processes cannot be started."""
@@ -92,6 +94,7 @@ class SandboxedParser:
             await self._read(work)
         finally:
             os.close(source)
+        self.cpu_s += work.cpu_s
         return await asyncio.to_thread(self._document, work)
 
     async def render_page(self, path: Path, page: int, width_px: int) -> bytes:
@@ -290,6 +293,7 @@ class SandboxedParser:
             status, reason, reading.mime or work.first.mime, _parser_name(work), title.strip(),
             reading.pages if work.first.kind in ("pdf", "image") else None, language.of_parts(sizes), elements,
             tuple(reading.attachments), (*work.first.findings, *reading.findings, *self._notes(work, elements)),
+            tuple(reading.links),
         )  # fmt: skip
 
     def _verdict(self, work: _Work, chars: int) -> tuple[ParseStatus, str]:

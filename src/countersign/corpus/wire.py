@@ -19,6 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SEVERITIES: Final = ("info", "warning", "error")
 MAX_ATTACHMENTS = 200
 MAX_NAME = 300
+MAX_LINKS = 200
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Reading:
     """Page → dots per inch of the picture on it, 0 when unknown."""
     pages_seen: set[int] = field(default_factory=set[int])
     chars: int = 0
+    links: list[str] = field(default_factory=list[str])
 
 
 def read(records: Iterable[Mapping[str, Any]], into: Reading) -> Reading:
@@ -52,6 +54,8 @@ def read(records: Iterable[Mapping[str, Any]], into: Reading) -> Reading:
             _add_finding(record["finding"], into)
         elif "attachment" in record:
             _add_attachment(record["attachment"], into)
+        elif "links" in record:
+            _add_links(record["links"], into)
         else:
             _add_facts(record, into)
     return into
@@ -155,6 +159,11 @@ def _add_attachment(value: object, into: Reading) -> None:
     )
     mime = clean(value.get("mime"), 100)
     into.attachments.append(Attachment(name, mime if "/" in mime else "application/octet-stream", content))
+
+
+def _add_links(value: object, into: Reading) -> None:
+    found = [clean(link, MAX_NAME) for link in value] if isinstance(value, list) else []
+    into.links.extend(link for link in found[: MAX_LINKS - len(into.links)] if link)
 
 
 def _add_facts(record: Mapping[str, Any], into: Reading) -> None:

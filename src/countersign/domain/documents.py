@@ -163,6 +163,8 @@ class ParsedDocument:
     elements: tuple[Element, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     findings: tuple[Finding, ...] = ()
+    links: tuple[str, ...] = ()
+    """Relative links out of it, and `#place` for links to a place inside it that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

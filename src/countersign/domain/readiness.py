@@ -119,3 +119,5 @@ class ReadinessReport:
     personal: Mapping[str, int] = field(default_factory=dict[str, int])
     """Kind of personal data or secret → documents that hold it."""
     cpu_s: float = 0.0
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Source → error code of a source that could not be listed to its end: what is not listed was not read."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 from countersign.corpus.parsers.records import element, finding, table
 from countersign.corpus.zygote import Output
@@ -88,6 +90,8 @@ _BACKGROUND = re.compile(
 _RULES = re.compile(r"([^{}]{1,400})\{([^{}]{0,2000})\}")
 _SIMPLE = re.compile(r"^(?:[a-z0-9]+)?([.#][\w-]+)$")
 MAX_DEPTH = 50_000
+MAX_LINKS = 1_000
+_ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//|[?{$<])", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -116,6 +120,20 @@ def emit(text: str, output: Output) -> None:
     reader.feed(text)
     reader.close()
     reader.flush()
+    links(reader.links, reader.places, output)
+
+
+def links(found: Iterable[str], places: Collection[str], output: Output) -> None:
+    """Tell relative links, and links to a place in this page that is not there. `#` and `#top` lead to its top."""
+    kept: list[str] = []
+    for link in found:
+        if link.startswith("#"):
+            if link.lower() not in ("#", "#top") and unquote(link[1:]) not in places and "=" not in link:
+                kept.append(link[:300])
+        elif not _ELSEWHERE.match(link):
+            kept.append(link[:300])
+    if kept:
+        output.record({"links": kept[:200]})
 
 
 class _Reader(HTMLParser):
@@ -131,6 +149,8 @@ class _Reader(HTMLParser):
         self._pre = 0
         self._title: list[str] | None = None
         self._deep = False
+        self.links: dict[str, None] = {}
+        self.places: set[str] = set()
 
     def hiding_rules(self, text: str) -> None:
         """Simple class and id rules of the page's own style sheets that hide what they match."""
@@ -146,6 +166,9 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: (value or "") for name, value in attrs}
+        self.places.update(given[name] for name in ("id", "name") if given.get(name))
+        if tag == "a" and given.get("href") and len(self.links) < MAX_LINKS:
+            self.links[given["href"].strip()] = None
         if tag == "title":
             self._title = []
             return

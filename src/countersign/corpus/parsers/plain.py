@@ -20,6 +20,7 @@ _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+\S")
 _RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
 _UNDERLINE = re.compile(r"^\s{0,3}(=+|-+)\s*$")
+_LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(<?([^)\s>]+)")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
@@ -76,6 +77,16 @@ def markdown(text: str, output: Output) -> None:
         used = _markdown_block(lines, at, pending, output)
         at += used
     paragraphs("\n".join(pending), output)
+    html.links(dict.fromkeys(_LINK.findall(text)), _places(text), output)
+
+
+def _places(text: str) -> set[str]:
+    """What headings are called in links, as the usual viewers make it, and places that are named outright."""
+    headings = [match.group(2).lower() for line in text.split("\n") if (match := _HEADING.match(line))]
+    named = re.findall(r"""(?:id|name)=["']([^"']+)|\{#([^}\s]+)""", text)
+    slugs = {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in headings}
+    numbered = {f"{slug}-{n}" for slug in slugs for n in range(1, 10)}
+    return slugs | numbered | {one or other for one, other in named}
 
 
 def _markdown_block(lines: list[str], at: int, pending: list[str], output: Output) -> int:

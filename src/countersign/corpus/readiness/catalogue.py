@@ -96,6 +96,7 @@ FROM_READING: Final[Mapping[str, str]] = {
     "page_unreadable": "partly_unread",
     "sheet_unreadable": "partly_unread",
     "slide_missing": "partly_unread",
+    "truncated": "truncated",
     "sparse_sheet": "malformed",
     "type_mismatch": "wrong_type",
     "uneven_table": "malformed",

@@ -1,0 +1,110 @@
+"""What preflight and reading already said of a document, in readiness codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from countersign.corpus.readiness.catalogue import CODES, FROM_READING
+from countersign.corpus.readiness.subject import Subject, note
+from countersign.domain.documents import Finding, ParseStatus
+from countersign.domain.readiness import ReadinessFinding, Severity
+
+_UNREAD: Final = frozenset(
+    {
+        ParseStatus.NEEDS_OCR,
+        ParseStatus.ENCRYPTED,
+        ParseStatus.CORRUPT,
+        ParseStatus.REFUSED_LIMIT,
+        ParseStatus.TIMEOUT,
+        ParseStatus.EMPTY,
+        ParseStatus.UNSUPPORTED,
+    }
+)
+_GRAVE: Final = 0.3
+"""A third of a document's pages: beyond that, what is missing matters more than what is there."""
+_CUT_SHORT: Final = frozenset({"archive_directory", "truncated"})
+_ERROR_WORDS: Final = re.compile(
+    r"(?:\b(?:4\d\d|50\d)\b.{0,40}(?:error|not found|forbidden|unauthori[sz]ed|gateway|unavailable)|"
+    r"(?:page|file|document) (?:was |could )?not (?:be )?found|access (?:is )?denied|forbidden|internal server error|"
+    r"service (?:temporarily )?unavailable|bad gateway|session (?:has )?expired|(?:sign|log) ?in\b|"
+    r"страниц\w* не найден\w*|доступ (?:запрещ\w*|закрыт)|ошибка \d{3}|внутренняя ошибка|сервис\w* (?:временно )?недоступ\w*|"
+    r"вход в систему|авторизуйтесь|войдите|(?:бет|құжат) табылмады|қол ?жеткізу (?:шектел\w*|тыйым)|жүйеге кір\w*|қате \d{3})",
+    re.IGNORECASE,
+)
+_PAGE_CHARS: Final = 1_500
+"""An error page is short."""
+
+
+def reading(subject: Subject) -> list[ReadinessFinding]:
+    """Status first, then each kind of notice once, with how often and where first."""
+    return [*_status(subject), *_notices(subject), *_error_page(subject)]
+
+
+def _status(subject: Subject) -> list[ReadinessFinding]:
+    parsed = subject.parsed
+    if parsed.status is ParseStatus.PARTIAL and parsed.reason in ("page_count", "text_chars", "output_size"):
+        return [note(subject, "refused_limit", parsed.reason, severity="warning")]
+    if parsed.status is ParseStatus.PARTIAL and parsed.reason not in ("pages_need_ocr", "pages_unreadable"):
+        return [note(subject, "partly_unread", parsed.reason)]
+    if parsed.status not in _UNREAD:
+        return []
+    code = parsed.status.value
+    if parsed.status is ParseStatus.CORRUPT and (
+        parsed.reason in _CUT_SHORT or _has(parsed.findings, "truncated")
+    ):
+        code = "truncated"
+    if parsed.status is ParseStatus.CORRUPT and parsed.reason == "wrong_magic":
+        return [note(subject, "wrong_type", "the content is not what the name says", severity="error")]
+    pages = sum(1 for finding in parsed.findings if finding.code == "page_needs_ocr")
+    return [note(subject, code, parsed.reason.replace("_", " "), count=max(1, pages))]
+
+
+def _has(findings: Sequence[Finding], code: str) -> bool:
+    return any(finding.code == code for finding in findings)
+
+
+def _notices(subject: Subject) -> list[ReadinessFinding]:
+    found: list[ReadinessFinding] = []
+    by_code: dict[str, list[Finding]] = {}
+    for finding in subject.parsed.findings:
+        code = FROM_READING.get(finding.code, "")
+        if code and not (code == "needs_ocr" and subject.parsed.status is ParseStatus.NEEDS_OCR):
+            by_code.setdefault(code, []).append(finding)
+    for code, notices in by_code.items():
+        if code == "truncated" and subject.parsed.status in _UNREAD:
+            continue
+        first = notices[0]
+        evidence = first.evidence or first.message
+        severity = _severity(subject, code, notices)
+        found.append(note(subject, code, evidence, severity=severity, page=first.page, count=len(notices)))
+    return found
+
+
+def _severity(subject: Subject, code: str, notices: Sequence[Finding]) -> Severity:
+    """Of what was read after all: grave only when a good part of it is missing."""
+    if code == "needs_ocr":
+        return "error" if len(notices) >= max(3, _GRAVE * (subject.parsed.pages or 1)) else "warning"
+    if code in ("truncated", "garbled_text"):
+        return "warning"
+    if code == "partly_unread" and all(notice.severity == "info" for notice in notices):
+        return "info"
+    return CODES[code].severity
+
+
+def _error_page(subject: Subject) -> list[ReadinessFinding]:
+    """A page of a web server in the place of a document: told by few words that say so, and by a name that says otherwise."""
+    if not subject.parsed.mime.startswith(("text/html", "application/xhtml", "text/plain")):
+        return []
+    shown = subject.shown
+    text = " ".join((subject.parsed.title, *(element.text for element in shown)))
+    if len(text) > _PAGE_CHARS:
+        return []
+    found = _ERROR_WORDS.search(text[:600])
+    if found is None:
+        return []
+    mistaken = _has(subject.parsed.findings, "type_mismatch")
+    if not mistaken and len(text) > 400:
+        return []
+    return [note(subject, "error_page", found.group(), severity="error" if mistaken else "warning")]
