@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from countersign.domain.answers import Task
+from countersign.domain.schedule import Schedule
 
 Risk = Literal["low", "medium", "high"]
 Delivery = Literal["verified", "live"]
+IndexKind = Literal["embedded", "lance"]
 Dialect = Literal["openai", "anthropic", "extractive"]
 
 
@@ -72,6 +74,17 @@ class EmbeddingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectStorage:
+    """How to reach the object store of `storage: s3://…`; what is empty comes from the machine's own AWS settings."""
+
+    endpoint: str = ""
+    region: str = ""
+    key: Secret | None = None
+    secret: Secret | None = None
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSettings:
     """Where another system is told that a review opened, is overdue or was decided."""
 
@@ -84,12 +97,50 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Where people are told by e-mail, over one SMTP server."""
+
+    host: str
+    sender: str
+    to: tuple[str, ...]
+    port: int = 587
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    user: str = ""
+    password: Secret | None = None
+    region: str = ""
+    """Empty counts as the workspace's own region."""
+    timeout_s: float = 30.0
+    about: tuple[Literal["sources", "reviews"], ...] = ("sources",)
+
+
+@dataclass(frozen=True, slots=True)
 class RightsRule:
     """A glob over external ids; the first match decides."""
 
     match: str
     any_of: tuple[str, ...]
     all_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How much of a source may be read in a second; None = as fast as it goes."""
+
+    documents_per_s: float | None = None
+    bytes_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PosixRights:
+    """What users and groups of a file system are called here. Whom nothing names gets nothing."""
+
+    groups: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name or number of theirs → a term of ours."""
+    users: Mapping[str, str] = field(default_factory=dict[str, str])
+    everyone: tuple[str, ...] = ()
+    """Whom "others" means: terms of which one is enough; empty = nobody."""
+    same_names: bool = False
+    """Accounts that nothing names are called the same here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +154,15 @@ class SourceSettings:
     sidecar_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     """Our name of a sidecar key → theirs, where a manifest names it otherwise."""
     rights_rules: tuple[RightsRule, ...] = ()
+    rights_posix: PosixRights | None = None
     residency: str = ""
     publisher_groups: tuple[str, ...] = ()
     max_age: timedelta | None = None
+    schedule: Schedule | None = None
+    """When a process that owns the workspace reads it again; None = only when somebody asks."""
+    watch: bool = False
+    """Whether a change in a local folder begins a pass at once."""
+    rate_limit: RateLimit = RateLimit()
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     """What the connector declares in its `OPTIONS`, read as the kinds that it names."""
 
@@ -252,6 +309,11 @@ class Workspace:
     assistants: Mapping[str, Assistant] = field(default_factory=dict[str, Assistant])
     residency: tuple[ResidencyRule, ...] = ()
     webhook: WebhookSettings | None = None
-    """None = nobody is notified."""
+    """None = no other system is notified."""
+    mail: MailSettings | None = None
+    """None = nobody is told by e-mail."""
     retention: Retention = Retention()
     parsing: ParseLimits = ParseLimits()
+    object_storage: ObjectStorage = ObjectStorage()
+    index: IndexKind = "embedded"
+    """`embedded`: on this machine beside the process that owns it. `lance`: on the storage, for any number of machines."""

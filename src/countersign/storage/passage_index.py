@@ -17,16 +17,17 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
+from countersign.domain.documents import Language
 from countersign.domain.errors import Conflict, StorageError
 from countersign.retrieval.analysis import ANALYZER_VERSION, Analyzer
-from countersign.retrieval.seams import Hit, IndexRow, PassageSearch, Scope, Vector
-from countersign.storage.passage_rows import Rows, load_statistics, save_statistics
+from countersign.retrieval.seams import Hit, IndexRow, Leg, PassageSearch, Scope, Vector
+from countersign.storage.passage_rows import Comparison, Rows, load_statistics, save_statistics
 from countersign.storage.passage_tail import TailSearch
 from countersign.storage.passage_text import LEGS, TextIndex
 
@@ -119,6 +120,19 @@ class Generation:
             applied_seq=max(seq, self.manifest.applied_seq),
             statistics=statistics,
         )
+
+    # -- what a tail is scored with ---------------------------------------------------------------------------
+    def size(self, leg: Leg) -> tuple[int, int]:
+        table = self.rows.table
+        live = table.cell[: table.count] > 0
+        column = table.words if leg == "words" else table.grams
+        return int(live.sum()), int(column[: table.count][live].sum())
+
+    def frequency(self, leg: Leg, term: str) -> int:
+        return self.text.frequency(leg, term)
+
+    def scorer(self, vector: Vector, query_mean: Vector | None) -> Callable[[Vector, Language], float]:
+        return Comparison(self.rows, vector, query_mean).one
 
     def _new_statistics(self) -> str:
         self.rows.statistics = self.rows.estimate_statistics()

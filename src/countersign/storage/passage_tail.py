@@ -8,31 +8,44 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
+from countersign.domain.documents import Language
 from countersign.retrieval.analysis import Analyzer
-from countersign.retrieval.seams import Hit, IndexRow, Leg, Scope, Vector
-from countersign.storage.passage_rows import Comparison, Rows
+from countersign.retrieval.seams import Hit, IndexRow, Leg, PassageSearch, Scope, Vector
 from countersign.storage.passage_text import LEGS
 
-if TYPE_CHECKING:
-    from countersign.storage.passage_index import Generation, TantivyIndex
-
 _K1, _B = 1.2, 0.75
-"""tantivy's BM25 constants."""
+"""The BM25 constants of both engines."""
+
+
+class TailBase(Protocol):
+    """What an index says of itself, so that what it lacks is scored as if it were there."""
+
+    def size(self, leg: Leg) -> tuple[int, int]:
+        """How many passages it holds, and how many terms they have in this leg together."""
+        ...
+
+    def frequency(self, leg: Leg, term: str) -> int:
+        """How many of its passages hold the term."""
+        ...
+
+    def scorer(self, vector: Vector, query_mean: Vector | None) -> Callable[[Vector, Language], float]:
+        """The dense score of a passage outside it, with its own language statistics."""
+        ...
 
 
 class TailSearch:
     """Implements `retrieval.seams.PassageSearch` over an index and the rows that it lacks."""
 
     def __init__(
-        self, index: TantivyIndex, generation: Generation | None, analyzer: Analyzer, rows: Sequence[IndexRow]
+        self, index: PassageSearch, base: TailBase | None, analyzer: Analyzer, rows: Sequence[IndexRow]
     ) -> None:
         self._index = index
-        self._generation = generation
+        self._base = base
         self._analyzer = analyzer
         self._changed = {row.passage_id: row for row in rows}
 
@@ -57,11 +70,9 @@ class TailSearch:
     ) -> list[Hit]:
         counts = [Counter(text) for text in texts]
         total, lengths = len(rows), sum(map(len, texts))
-        if self._generation is not None:
-            table = self._generation.rows.table
-            live = table.cell[: table.count] > 0
-            column = table.words if leg == "words" else table.grams
-            total, lengths = total + int(live.sum()), lengths + int(column[: table.count][live].sum())
+        if self._base is not None:
+            held, terms = self._base.size(leg)
+            total, lengths = total + held, lengths + terms
         average = max(lengths / max(total, 1), 1.0)
         hits: list[Hit] = []
         weight = {term: self._idf(leg, term, counts, total) for term in wanted}
@@ -73,7 +84,7 @@ class TailSearch:
         return hits
 
     def _idf(self, leg: Leg, term: str, counts: Sequence[Counter[str]], total: int) -> float:
-        indexed = self._generation.text.frequency(leg, term) if self._generation is not None else 0
+        indexed = self._base.frequency(leg, term) if self._base is not None else 0
         holding = min(total, indexed + sum(1 for count in counts if term in count))
         return math.log(1 + (total - holding + 0.5) / (holding + 0.5))
 
@@ -89,8 +100,7 @@ class TailSearch:
         wide = limit + len(self._changed)
         base = self._index.search_vector(vector, scope, wide, also=also, query_mean=query_mean)
         hits = [hit for hit in base if hit.passage_id not in self._changed]
-        rows = self._generation.rows if self._generation is not None else None
-        hits += tail_vectors(rows, self._fresh(scope), vector, query_mean)
+        hits += tail_vectors(self._base, self._fresh(scope), vector, query_mean)
         hits.sort(key=lambda hit: (-hit.score, hit.passage_id))
         wanted = set(also)
         return [hit for place, hit in enumerate(hits) if place < limit or hit.passage_id in wanted]
@@ -101,21 +111,21 @@ def admits(scope: Scope, row: IndexRow) -> bool:
     return (
         row.rights_id in scope.rights_ids
         and row.source in scope.sources
-        and row.valid_from_day <= scope.day < row.valid_to_day
+        and scope.admits_period(row.valid_from_day, row.valid_to_day)
         and (not scope.document_ids or row.document_id in scope.document_ids)
     )
 
 
 def tail_vectors(
-    base: Rows | None, rows: Sequence[IndexRow], vector: Vector, query_mean: Vector | None
+    base: TailBase | None, rows: Sequence[IndexRow], vector: Vector, query_mean: Vector | None
 ) -> list[Hit]:
     """Dense hits of rows outside the index, normalised with the index's language statistics."""
-    compare = Comparison(base, vector, query_mean) if base is not None else None
+    score_of = base.scorer(vector, query_mean) if base is not None else None
     hits: list[Hit] = []
     for row in rows:
         if row.vector is None:
             continue
         cosine = float(np.dot(row.vector, vector))
-        score = compare.one(row.vector, row.language) if compare is not None else cosine
+        score = score_of(row.vector, row.language) if score_of is not None else cosine
         hits.append(Hit(row.passage_id, score, "dense", row.language, cosine))
     return hits
