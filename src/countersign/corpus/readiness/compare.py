@@ -30,7 +30,7 @@ def compare(
     yield from copies
     versions = Versions(unique, library, now, chosen)
     yield from versions.findings()
-    yield from superseded(documents, library, now, chosen.version_likeness)
+    yield from superseded(documents, unique, library, now)
     yield from translations(unique, library)
     yield from Contradictions(unique, library, versions.families, now, chosen).findings()
     yield from stale(documents, now, chosen)

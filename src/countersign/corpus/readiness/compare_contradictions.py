@@ -16,7 +16,7 @@ from datetime import datetime
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, in_force
 from countersign.corpus.readiness.labels import relation
 from countersign.corpus.readiness.seams import Statement
-from countersign.corpus.readiness.statements import Subject
+from countersign.corpus.readiness.statements import About
 from countersign.domain.readiness import ReadinessFinding
 
 MIN_SPECIFIC = 3
@@ -86,7 +86,7 @@ class Contradictions:
             )  # fmt: skip
 
     def _claims(self) -> dict[bytes, list[_Claim]]:
-        """Subject → who says what of it; only subjects with several values among them are worth keeping."""
+        """About → who says what of it; only subjects with several values among them are worth keeping."""
         by_subject: dict[bytes, list[_Claim]] = defaultdict(list)
         for place, document in self._documents.items():
             mine: dict[bytes, list[_Claim]] = defaultdict(list)
@@ -132,14 +132,14 @@ class Contradictions:
     def _statements(self, first: _Claim, second: _Claim) -> tuple[Statement, Statement] | None:
         mine = self._library.said(self._documents[first.place].key).statements[first.number]
         theirs = self._library.said(self._documents[second.place].key).statements[second.number]
-        a, b = Subject.decode(mine.subject), Subject.decode(theirs.subject)
+        a, b = About.decode(mine.subject), About.decode(theirs.subject)
         if not (a.core - _EMPTY <= b.core - _EMPTY or b.core - _EMPTY <= a.core - _EMPTY):
             return None
         if len(_specific(a)) < MIN_SPECIFIC and not self._tied(first, second, a, b):
             return None
         return mine, theirs
 
-    def _tied(self, first: _Claim, second: _Claim, a: Subject, b: Subject) -> bool:
+    def _tied(self, first: _Claim, second: _Claim, a: About, b: About) -> bool:
         """A short subject counts when title or heading say that both speak of the same thing."""
         mine = a.context | self._documents[first.place].title.words | self._documents[first.place].name.words
         theirs = (
@@ -149,7 +149,7 @@ class Contradictions:
         return bool(shared)
 
 
-def _specific(subject: Subject) -> frozenset[str]:
+def _specific(subject: About) -> frozenset[str]:
     return subject.core - _EMPTY - _ACTORS
 
 
@@ -157,7 +157,7 @@ def _key(statement: Statement) -> bytes:
     """What must be equal for two statements to be of one subject; empty for one that cannot contradict."""
     if statement.kind not in _KINDS:
         return b""
-    subject = Subject.decode(statement.subject)
+    subject = About.decode(statement.subject)
     specific = _specific(subject)
     if len(specific) < MIN_SPECIFIC_WITH_CONTEXT:
         return b""

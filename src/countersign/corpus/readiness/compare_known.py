@@ -11,10 +11,10 @@ from functools import cached_property
 from countersign.corpus.readiness.labels import Label, Relation, both, folder_of, label, relation, stem_of
 from countersign.corpus.readiness.seams import Profile, ProfileStore, Statement
 from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, STATUS, listed
+from countersign.corpus.readiness.subject import inert
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
 _KEPT_STATEMENTS = 512
-EVIDENCE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,9 @@ def finding(
     count: int = 1,
 ) -> ReadinessFinding:
     return ReadinessFinding(
-        code, severity, document.key, page, clipped(evidence), count,
-        other.key if other else None, other_page, clipped(other_evidence),
+        code, severity, document.key, page, inert(evidence), count,
+        other.key if other else None, other_page, inert(other_evidence),
     )  # fmt: skip
-
-
-def clipped(text: str) -> str:
-    return text if len(text) <= EVIDENCE_CHARS else text[: EVIDENCE_CHARS - 1] + "…"
 
 
 def in_force(profile: Profile, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
+from countersign.corpus.readiness.compare_versions import LEAST_LIKENESS
 from countersign.corpus.readiness.signature import likeness
 from countersign.domain.readiness import DocumentKey, ReadinessFinding
 
@@ -19,9 +20,10 @@ _CROWD = 64
 
 
 def superseded(
-    documents: Sequence[Known], library: Library, now: datetime, version_likeness: float
+    documents: Sequence[Known], unique: Sequence[Known], library: Library, now: datetime
 ) -> Iterator[ReadinessFinding]:
-    """By the source's own word, by the document's, or by a name that marks it as the older of two editions."""
+    """By the source's own word, by the document's, or by a name that marks it as the older of two editions;
+    `unique` are the documents that are no copies."""
     by_key = {document.key: document for document in documents}
     told: set[int] = set()
     for document in documents:
@@ -34,7 +36,7 @@ def superseded(
         if status is not None and document.place not in told and not _ended(document, now):
             told.add(document.place)
             yield finding("superseded_present", "warning", document, evidence=status.text, page=status.page)
-    for older, newer in _editions(documents, version_likeness):
+    for older, newer in _editions(unique):
         if older.place not in told and not _ended(older, now):
             told.add(older.place)
             yield _superseded(older, newer)
@@ -98,7 +100,7 @@ def _superseded(older: Known, newer: Known) -> ReadinessFinding:
     )  # fmt: skip
 
 
-def _editions(documents: Sequence[Known], least: float) -> Iterator[tuple[Known, Known]]:
+def _editions(documents: Sequence[Known]) -> Iterator[tuple[Known, Known]]:
     """Pairs of one label where the names themselves say which is older."""
     groups: dict[object, list[Known]] = defaultdict(list)
     for document in documents:
@@ -109,5 +111,9 @@ def _editions(documents: Sequence[Known], least: float) -> Iterator[tuple[Known,
         for older in ranked[:-1]:
             newer = ranked[-1]
             alike = likeness(older.profile.signature, newer.profile.signature)
-            if older.rank < newer.rank and alike >= least and older.relates(newer) in ("version", "dated"):
+            if (
+                older.rank < newer.rank
+                and alike >= LEAST_LIKENESS
+                and older.relates(newer) in ("version", "dated")
+            ):
                 yield older, newer

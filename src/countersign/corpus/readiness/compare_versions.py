@@ -20,7 +20,7 @@ from countersign.corpus.readiness.compare_known import (
 from countersign.corpus.readiness.labels import Relation
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.readiness.signature import candidates, likeness, stack
-from countersign.corpus.readiness.statements import Subject
+from countersign.corpus.readiness.statements import About
 from countersign.domain.readiness import ReadinessFinding, Severity
 
 _EMPTY_BYTES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -28,8 +28,12 @@ _SAME_LABEL_CROWD = 64
 _SHOWN = 3
 _TEXT_CHARS = 190
 _REWORDED = 0.7
+_MIN_SUBJECTS = 3
 _MAX_REWORDED = 120
 _SURE_LIKENESS = 0.8
+LEAST_LIKENESS = 0.2
+"""Below this two documents of one name are two documents."""
+FAMILY_LIKENESS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +45,36 @@ class Difference:
 
 
 def duplicates(documents: Sequence[Known]) -> tuple[list[ReadinessFinding], list[Known]]:
-    """One finding for each copy, against the first of its kind; and the documents that are no copies."""
+    """One finding for each copy, against the original of its kind (no attachment, no `copy` in its name, the first);
+    and the documents that are no copies, in their order."""
     found: list[ReadinessFinding] = []
     by_bytes: dict[str, Known] = {}
     by_text: dict[str, Known] = {}
     unique: list[Known] = []
-    for document in documents:
+    for document in sorted(documents, key=_originality):
         profile = document.profile
         same_bytes = by_bytes.setdefault(profile.sha256, document) if _tells(profile.sha256) else document
         same_text = by_text.setdefault(profile.text_sha256, document) if profile.text_sha256 else document
         original, how = (same_bytes, "=") if same_bytes is not document else (same_text, "≈ 100 %")
-        if original is document or original.profile.words == 0 < profile.words:
+        if original is document:
             unique.append(document)
-            continue
-        if {document.profile.parent, original.profile.parent} != {""} and document.key.external_id.startswith(
-            f"{original.key.external_id}#"
-        ):
-            continue
-        severity: Severity = "info" if profile.parent and original.profile.parent else "warning"
-        found.append(
-            finding("exact_duplicate", severity, document, evidence=f"{how} {document.profile.title}",
-                    other=original, other_evidence=original.profile.title)
-        )  # fmt: skip
-    return found, unique
+        else:
+            found.append(_copy(document, original, how))
+    return found, sorted(unique, key=lambda document: document.place)
+
+
+def _originality(document: Known) -> tuple[bool, bool, int]:
+    copied = document.name.is_copy or document.title.is_copy
+    return bool(document.profile.parent), copied, document.place
+
+
+def _copy(document: Known, original: Known, how: str) -> ReadinessFinding:
+    """One file in several mails of a thread is how mail works: noted only."""
+    severity: Severity = "info" if document.profile.parent and original.profile.parent else "warning"
+    return finding(
+        "exact_duplicate", severity, document, evidence=f"{how} {document.profile.title}",
+        other=original, other_evidence=original.profile.title,
+    )  # fmt: skip
 
 
 def _tells(sha256: str) -> bool:
@@ -86,7 +97,7 @@ class Versions:
 
     def findings(self) -> Iterator[ReadinessFinding]:
         for first, second, alike in self._pairs():
-            if alike >= 0.4:
+            if alike >= FAMILY_LIKENESS:
                 self.families[first.place].add(second.place)
                 self.families[second.place].add(first.place)
             yield from self._judge(first, second, alike)
@@ -118,24 +129,25 @@ class Versions:
                 if pair not in seen:
                     seen.add(pair)
                     alike = likeness(first.profile.signature, second.profile.signature)
-                    if alike >= 0.4:
+                    if alike >= LEAST_LIKENESS:
                         yield first, second, alike
 
     def _judge(self, first: Known, second: Known, alike: float) -> Iterator[ReadinessFinding]:
         relation = first.relates(second)
         near = alike >= self._settings.near_likeness
-        versions = relation in ("same", "version", "dated") and alike >= self._settings.version_likeness
-        if relation == "series" or not (near or versions):
+        if relation == "series" or _is_part_of(first, second):
             return
-        if _is_part_of(first, second):
+        if not (near or self._may_be_versions(relation, first, second, alike)):
             return
         mine, theirs = self._library.said(first.key), self._library.said(second.key)
         if _other_subject(relation, first, second, mine, theirs):
             return
         older, newer = _in_order(first, second, mine, theirs)
         found = differences(self._library.said(older.key), self._library.said(newer.key))
-        if found and (versions or _mostly_agree(found, mine, theirs)):
-            severity = self._severity(relation, older, newer, alike)
+        kin = max(alike, _kinship(mine, theirs))
+        labelled = relation in ("same", "version", "dated") and kin >= self._settings.version_likeness
+        if found and (labelled or _mostly_agree(found, mine, theirs)):
+            severity = self._severity(relation, older, newer, kin)
             if severity is not None:
                 yield _versions_differ(severity, older, newer, found)
         elif near and not found:
@@ -144,7 +156,13 @@ class Versions:
                 other=first, other_evidence=first.profile.title,
             )  # fmt: skip
 
-    def _severity(self, relation: Relation, older: Known, newer: Known, alike: float) -> Severity | None:
+    def _may_be_versions(self, relation: Relation, first: Known, second: Known, alike: float) -> bool:
+        """What the names say of short documents counts for more than how alike they are worded."""
+        if relation in ("version", "dated") or (relation == "same" and first.folder == second.folder):
+            return alike >= LEAST_LIKENESS
+        return relation == "same" and alike >= self._settings.version_likeness
+
+    def _severity(self, relation: Relation, older: Known, newer: Known, kin: float) -> Severity | None:
         """None when the record says which of the two is in force: then nothing is in doubt."""
         linked = (
             newer.profile.supersedes == older.key.external_id
@@ -153,7 +171,7 @@ class Versions:
         apart = in_force(older.profile, self._now) != in_force(newer.profile, self._now)
         if linked or apart:
             return None
-        sure = relation in ("same", "version") and alike >= _SURE_LIKENESS
+        sure = relation in ("same", "version") and kin >= _SURE_LIKENESS
         return "error" if sure else "warning"
 
 
@@ -176,7 +194,7 @@ def differences(first: Said, second: Said) -> list[Difference]:
 def _by_core(said: Sequence[Statement]) -> dict[tuple[frozenset[str], bool], list[Statement]]:
     by_core: dict[tuple[frozenset[str], bool], list[Statement]] = defaultdict(list)
     for statement in said:
-        subject = Subject.decode(statement.subject)
+        subject = About.decode(statement.subject)
         if subject.core:
             by_core[subject.core, subject.from_table].append(statement)
     return by_core
@@ -212,6 +230,13 @@ def _without(said: list[Statement], others: Counter[tuple[str, str]]) -> list[St
 
 def _value(statement: Statement) -> tuple[str, str]:
     return statement.kind, statement.value
+
+
+def _kinship(mine: Said, theirs: Said) -> float:
+    """Share of subjects that both speak of, of those of the one with fewer; 0 when there are hardly any."""
+    ours, others = _by_core(mine.statements), _by_core(theirs.statements)
+    fewer = min(len(ours), len(others))
+    return len(ours.keys() & others.keys()) / fewer if fewer >= _MIN_SUBJECTS else 0.0
 
 
 def _overlap(first: frozenset[str], second: frozenset[str]) -> float:

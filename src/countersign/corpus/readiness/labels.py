@@ -37,6 +37,8 @@ _EDITION_TEXT = (
     "басылым copy копия көшірме көшірмесі"
 )
 _EDITION = frozenset(_EDITION_TEXT.split())
+_COPIES = frozenset({"copy", "копия", "көшірме", "көшірмесі"})
+"""The number of a copy does not say that it is newer."""
 _LANGUAGES = {
     name: language
     for language, names in {
@@ -84,6 +86,10 @@ class Label:
     """It is one of a series by nature: a report, an order, a contract."""
     rank: tuple[float, ...] = field(default=(0.0,))
     """Orders editions of one label: marks of age, then the edition's number, then the date."""
+
+    @property
+    def is_copy(self) -> bool:
+        return not _COPIES.isdisjoint(self.edition)
 
 
 @lru_cache(maxsize=16_384)
@@ -167,7 +173,7 @@ class _Reader:
             return self._figure(parts)
         if part in _EDITION:
             number = parts[1] if len(parts) > 1 and parts[1][0].isdigit() else ""
-            self._edition.append(number or part)
+            self._edition.append(part if part in _COPIES else number or part)
             return 2 if number else 1
         if part in _OLDER or part in _NEWER:
             self._age += 1 if part in _NEWER else -1

@@ -50,7 +50,7 @@ _SUPERSEDED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class About:
     """`core` are the words of the clause or of row and column, `others` the other values said beside it (they
     condition it: `up to 100000 kzt`), `context` the words of the headings above and of the sheet."""
 
@@ -64,7 +64,7 @@ class Subject:
         return f"{'table' if self.from_table else 'text'}|{'|'.join(parts)}"
 
     @classmethod
-    def decode(cls, text: str) -> Subject:
+    def decode(cls, text: str) -> About:
         kind, core, others, context = (*text.split("|"), "", "", "")[:4]
         return cls(
             frozenset(core.split()), frozenset(filter(None, others.split(";"))), frozenset(context.split()),
@@ -152,8 +152,8 @@ def _of_table(
 def _conditioned(statement: Statement, others: frozenset[str]) -> Statement:
     if not others:
         return statement
-    subject = Subject.decode(statement.subject)
-    widened = Subject(subject.core, subject.others | others, subject.context, subject.from_table)
+    subject = About.decode(statement.subject)
+    widened = About(subject.core, subject.others | others, subject.context, subject.from_table)
     return Statement(widened.encode(), statement.value, statement.kind, statement.text, statement.page)
 
 
@@ -179,7 +179,7 @@ def _states(
             if other is not figure and other.value != figure.value
         )
         yield Statement(
-            Subject(core, others, context, from_table).encode(), figure.value, figure.kind,
+            About(core, others, context, from_table).encode(), figure.value, figure.kind,
             _inert(text, figure.start), page,
         )  # fmt: skip
 
