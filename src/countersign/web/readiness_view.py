@@ -144,7 +144,9 @@ class ReportView:
     @property
     def most_lost(self) -> float:
         """Points of the costliest reason of all, so that the bars of all sources compare; never 0."""
-        return max((reason.points for line in self.scores for reason, _, _ in line.reasons), default=0.0) or 1.0
+        return (
+            max((reason.points for line in self.scores for reason, _, _ in line.reasons), default=0.0) or 1.0
+        )
 
     def bars(self, kind: Literal["parse_statuses", "languages", "formats", "personal"]) -> tuple[Bar, ...]:
         counts: Mapping[str, int] = getattr(self.report, kind)

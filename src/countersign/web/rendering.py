@@ -165,7 +165,8 @@ def make_environment(language: str) -> Environment:
         asset=_asset,
         may=_may,
     )
-    environment.filters |= {
+    filters: dict[str, Any] = cast("dict[str, Any]", environment.filters)
+    filters |= {
         "time": partial(_time, language),
         "unmarked": unmarked,
         "span": partial(i18n.show_span, language=language),
