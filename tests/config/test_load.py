@@ -261,7 +261,7 @@ def test_files_that_are_absent_too_large_or_not_text(tmp_path: Path) -> None:
         ("delivery: verified", "delivery: live", "assistants.staff-help.delivery", "low risk"),
         ("tenants: [bank]", "tenants: [bnk]", "sources.intranet.tenants[0]", "did you mean `bank`?"),
         ("connector: push,", "connector: push, url: ./x,", "sources.push.url", "no such setting"),
-        ("connector: push,", "connector: ftp,", "sources.push.connector", "installed: files, push"),
+        ("connector: push,", "connector: ftp,", "sources.push.connector", "installed: "),
         ("    url: ./files\n", "", "sources.intranet", "`url` is missing"),
         ("    model: some-model\n", "", "models.main", "`model` is missing"),
         ("any_of: [hr, ", "any_of: [\"a,group:b\", ", "sources.wiki.rights.rules[0].any_of[0]", "not a right"),

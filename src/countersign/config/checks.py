@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from countersign.config.reading import ConfigProblem, Reader
 from countersign.domain.errors import ConfigError
 from countersign.domain.workspace import Assistant, ModelSettings, Money, SourceSettings, Workspace
+from countersign.sources.options import Objection
 from countersign.sources.registry import PUSH, connector_type, installed
 
 _PUSH_LACKS = {
@@ -20,6 +21,15 @@ _PUSH_LACKS = {
 
 _RIGHTS_SAID_HERE = ("files", "git", "web")
 """Connectors whose documents bring no rights of their own."""
+
+
+def _objections(source: SourceSettings) -> Iterable[Objection]:
+    """What the connector itself says of the settings, where it has something to say."""
+    try:
+        judge = getattr(connector_type(source.connector), "objections", None)
+    except ConfigError:
+        return ()
+    return judge(source) if judge is not None else ()
 
 
 def _needs_url(connector: str) -> bool:
@@ -96,11 +106,16 @@ class _Checks:
         """A source that is read: by a connector, whichever."""
         if not source.url and not self._said(f"{where}.url") and _needs_url(source.connector):
             self.wrong(where, "`url` is missing", "write what it reads, such as ./files")
-        if source.rights_sidecar and source.rights_rules:
+        said = [bool(source.rights_sidecar), bool(source.rights_rules), source.rights_posix is not None]
+        if sum(said) > 1:
             self.wrong(
                 f"{where}.rights",
-                "rights come from a manifest or from rules, not from both",
+                "rights come from a manifest, from rules or from the file system, not from several of them",
                 "keep one of them",
+            )
+        if source.rights_posix is not None and source.connector != "files":
+            self.wrong(
+                f"{where}.rights.posix", "only files have rights of this kind", "use rules or a manifest"
             )
         if source.sidecar_keys and not source.rights_sidecar:
             self.wrong(
@@ -112,8 +127,10 @@ class _Checks:
             self.doubtful(
                 f"{where}.publishers", f"nobody can push to a {source.connector} source", "leave it out"
             )
-        nothing_said = not source.rights_sidecar and not source.rights_rules
-        if source.connector in _RIGHTS_SAID_HERE and nothing_said and not self._said(f"{where}.rights"):
+        for objection in _objections(source):
+            at = f"{where}.{objection.where}" if objection.where else where
+            self.wrong(at, objection.message, objection.hint)
+        if source.connector in _RIGHTS_SAID_HERE and not any(said) and not self._said(f"{where}.rights"):
             self.doubtful(where, "nothing says who may see its documents, so nobody may", "add `rights`")
 
     # -- models -------------------------------------------------------------------------------------------------

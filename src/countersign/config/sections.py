@@ -37,6 +37,7 @@ from countersign.domain.workspace import (
     HoldRules,
     ModelSettings,
     ParseLimits,
+    PosixRights,
     Process,
     RefuseRules,
     ResidencyRule,
@@ -83,6 +84,19 @@ def _sidecar_key(key: str) -> str:
     return key
 
 
+def _account(value: str) -> str:
+    if not value or len(value) > 200:
+        raise Wrong("is not an account", "write its name or number as the file system knows it")
+    return value
+
+
+_ACCOUNTS = named(term, _account, "{their name or number: a right of ours}")
+POSIX_KEYS = (
+    Key("groups", _ACCOUNTS, "What groups of the file system are called here. One that is not named here gets nothing.", "{}"),
+    Key("users", _ACCOUNTS, "The same for owners and users.", "{}"),
+    Key("everyone", many(term), "Who counts as everybody else where a file is readable by all; one of these.", "nobody"),
+    Key("same_names", yes_no, "Accounts that are not named above are called the same here.", "false"),
+)  # fmt: skip
 RIGHTS = section(
     (
         Key("sidecar", text("a file name inside the source"), "A JSON-lines manifest with one row a file."),
@@ -92,9 +106,14 @@ RIGHTS = section(
             "Where the manifest names a key otherwise.",
         ),
         Key("rules", RULES, "Rights by patterns instead of a manifest."),
+        Key(
+            "posix",
+            section(POSIX_KEYS, PosixRights),
+            "Rights from owners, groups, modes and ACLs of the files.",
+        ),
     ),
     as_said,
-    "{sidecar: FILE} or {rules: […]}",
+    "{sidecar: FILE}, {rules: […]} or {posix: {…}}",
 )
 
 
@@ -357,5 +376,6 @@ def build_source(source: str, said: dict[str, Any]) -> SourceSettings:
         rights_sidecar=rights.get("sidecar", ""),
         sidecar_keys=rights.get("keys", {}),
         rights_rules=rules,
+        rights_posix=rights.get("posix"),
         **values,
     )

@@ -23,3 +23,12 @@ class Option:
     says: str
     default: str = ""
     required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Something in a source's settings that its connector cannot work with. `where` is below the source: `options.x`."""
+
+    where: str
+    message: str
+    hint: str

@@ -36,7 +36,11 @@ class Surroundings:
 
 
 class ConnectorType(Protocol):
-    """A class of connectors. Constructing one reads nothing yet; `list` and `read` do."""
+    """A class of connectors. Constructing one reads nothing yet; `list` and `read` do.
+
+    It may also have a static method `objections(settings) -> Iterable[Objection]`: what in a source's settings it cannot
+    work with, told with everything else that is wrong in the workspace file.
+    """
 
     OPTIONS: tuple[Option, ...]
     NEEDS_URL: bool
