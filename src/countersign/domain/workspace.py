@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from countersign.domain.answers import Task
+from countersign.domain.readiness import Policy
 from countersign.domain.schedule import Schedule
 
 Risk = Literal["low", "medium", "high"]
@@ -163,6 +164,8 @@ class SourceSettings:
     watch: bool = False
     """Whether a change in a local folder begins a pass at once."""
     rate_limit: RateLimit = RateLimit()
+    readiness: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
+    """Readiness code → what is done with a document that has it, where it is not what the catalogue says."""
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     """What the connector declares in its `OPTIONS`, read as the kinds that it names."""
 

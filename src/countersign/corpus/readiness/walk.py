@@ -118,9 +118,13 @@ class Walk:
                 done += 1
                 self._watch(Step(done, total, listing.document.external_id))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(max(1, self._way.workers)):
-                group.create_task(work())
+        tasks = [asyncio.create_task(work()) for _ in range(max(1, self._way.workers))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, origin: Origin, listing: Listing) -> None:
         same_way = listing.settings == self._way.settings_id

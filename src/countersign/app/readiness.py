@@ -1,0 +1,248 @@
+"""An audit of documents joined: sources or bare paths in, a report out; nothing is indexed."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from countersign.app.readiness_checks import TEXT_CHECKS
+from countersign.corpus.readiness.catalogue import CODES
+from countersign.corpus.readiness.compare import CompareSettings, compare
+from countersign.corpus.readiness.finish import Accepted, documents
+from countersign.corpus.readiness.subject import key_of
+from countersign.corpus.readiness.summary import PolicyOf, Summary, usual_policy
+from countersign.corpus.readiness.walk import Origin, Step, Walk, Way
+from countersign.corpus.readiness.working import WorkingFile
+from countersign.corpus.service import SandboxedParser
+from countersign.domain.clock import Clock, from_iso, iso
+from countersign.domain.errors import NotFound, UsageError
+from countersign.domain.readiness import Acceptance, DocumentKey, Policy, ReadinessReport
+from countersign.domain.workspace import ParseLimits, SourceSettings, Workspace
+from countersign.sources.connector import Listed, SourceConnector
+from countersign.sources.registry import PUSH, Surroundings, open_connector
+
+FOLDER: Final = "audits"
+"""Below the workspace's state: one folder for each set of sources that was audited together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is audited and how. `folder` holds the working file; `scope` names the audit among others."""
+
+    folder: Path
+    scope: str
+    origins: Mapping[str, Origin]
+    limits: ParseLimits
+    tenants: tuple[str, ...] = ("main",)
+    rights_known: bool = True
+    served: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    policy: PolicyOf = usual_policy
+    compare: CompareSettings = field(default_factory=CompareSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """`report` is of everything, `by_tenant` of each tenant alone. `rights` are those recorded of documents that have
+    findings, canonical, so that a later reader's rights can be compared with them. `continued`: an audit that was
+    stopped was gone on with."""
+
+    report: ReadinessReport
+    by_tenant: Mapping[str, ReadinessReport]
+    rights: Mapping[DocumentKey, str]
+    continued: bool
+
+
+async def audit(
+    plan: Plan,
+    clock: Clock,
+    watch: Callable[[Step], None],
+    *,
+    acceptances: Sequence[Acceptance] = (),
+    fresh: bool = False,
+) -> Audited:
+    """Run it, or go on where it was stopped. Raises `Conflict` (`audit_running`), `StorageError`."""
+    working = await asyncio.to_thread(WorkingFile, plan.folder, plan.scope)
+    temp = plan.folder / "tmp"
+    try:
+        continued = bool(working.run)
+        working.begin(clock.now())
+        if fresh and not continued:
+            working.forget()
+        await asyncio.to_thread(_emptied, temp)
+        cpu_before = _cpu_s()
+        parser = SandboxedParser(plan.limits, temp)
+        try:
+            await _read(plan, working, parser, temp, watch)
+        finally:
+            await parser.close()
+            cpu_s = working.spent(_cpu_s() - cpu_before + parser.cpu_s)
+        return await asyncio.to_thread(_finish, plan, working, clock, acceptances, cpu_s, continued)
+    finally:
+        working.close()
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+async def _read(
+    plan: Plan, working: WorkingFile, parser: SandboxedParser, temp: Path, watch: Callable[[Step], None]
+) -> None:
+    limits = plan.limits
+    settings = (
+        f"ocr={limits.ocr and limits.ocr_languages}|pages={limits.max_pages}|chars={limits.max_text_chars}"
+    )
+    served = {name: ",".join(sorted(languages)) for name, languages in plan.served.items()}
+    way = Way(limits.max_bytes, limits.workers, f"{settings}|{sorted(served.items())}")
+    nothing = frozenset[str]()
+    walk = Walk(working, parser, TEXT_CHECKS, way, temp, lambda s: plan.served.get(s, nothing), watch)
+    for name, origin in plan.origins.items():
+        await walk.list_source(name, origin)
+    await walk.read_all(dict(plan.origins))
+
+
+def _finish(
+    plan: Plan,
+    working: WorkingFile,
+    clock: Clock,
+    acceptances: Sequence[Acceptance],
+    cpu_s: float,
+    continued: bool,
+) -> Audited:
+    now = from_iso(iso(clock.now()))  # as exact as it is kept
+    problems = working.problems()
+    working.replace_findings(compare(working, now, plan.compare))
+    whole = Summary(plan.policy, tuple(plan.origins))
+    parts = {tenant: Summary(plan.policy, tuple(plan.origins)) for tenant in plan.tenants}
+    rights: dict[DocumentKey, str] = {}
+    accepted = Accepted.of(acceptances, now)
+    for told, found in documents(working, now, accepted, lambda _: plan.rights_known):
+        whole.add(told, found)
+        parts[told.document.tenant].add(told, found)
+        if found:
+            rights[key_of(told.document)] = told.document.rights.canonical()
+    finished = None if problems else now
+    if finished:
+        working.finish(now)
+    made = {
+        name: summary.report(working.run, working.started, finished, problems, cpu_s)
+        for name, summary in parts.items()
+    }
+    report = whole.report(working.run, working.started, finished, problems, cpu_s)
+    return Audited(report, made, rights, continued)
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _emptied(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o711, parents=True)
+
+
+# -- what is audited --------------------------------------------------------------------------------------------
+def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Plan:
+    """Configured sources; none named means all that can be read. Raises `NotFound`, `UsageError` for a push source."""
+    chosen = tuple(names) or tuple(n for n, s in workspace.sources.items() if s.connector != PUSH)
+    for name in chosen:
+        _readable(workspace, name)
+    around = {
+        name: Surroundings(workspace.root, workspace.tenants, workspace.state / "sources" / name)
+        for name in chosen
+    }
+    settings = {name: workspace.sources[name] for name in chosen}
+    ages = {name: s.max_age for name, s in settings.items() if s.max_age is not None}
+    scope = f"sources {sorted(chosen)} {ocr}"
+    return Plan(
+        folder=workspace.state / FOLDER / _name(scope),
+        scope=scope,
+        origins={name: open_connector(settings[name], around[name]) for name in chosen},
+        limits=replace(workspace.parsing, ocr=ocr and workspace.parsing.ocr),
+        tenants=workspace.tenants,
+        served={name: _languages(workspace, name) for name in chosen},
+        policy=policy_in(workspace),
+        compare=CompareSettings(max_age=ages),
+    )
+
+
+def _readable(workspace: Workspace, name: str) -> None:
+    source = workspace.sources.get(name)
+    if source is None:
+        raise NotFound(
+            f"there is no source {name!r}",
+            code="source_not_found",
+            hint=f"Known: {', '.join(sorted(workspace.sources))}.",
+        )
+    if source.connector == PUSH:
+        raise UsageError(
+            f"source {name!r} is pushed to, not read",
+            code="source_not_readable",
+            hint="Its documents are checked as they arrive: see `countersign documents`.",
+        )
+
+
+def _languages(workspace: Workspace, source: str) -> frozenset[str]:
+    return frozenset(
+        language
+        for assistant in workspace.assistants.values()
+        if source in assistant.sources
+        for language in assistant.languages
+    )
+
+
+def policy_in(workspace: Workspace) -> PolicyOf:
+    """The catalogue's policy, unless the source says otherwise."""
+
+    def policy(source: str, code: str) -> Policy:
+        settings = workspace.sources.get(source)
+        return settings.readiness.get(code, CODES[code].policy) if settings else CODES[code].policy
+
+    return policy
+
+
+def plan_paths(paths: Sequence[Path], cache: Path, limits: ParseLimits, *, manifest: str = "") -> Plan:
+    """Bare folders and files, each a source called by its path. Without a manifest nothing is known of rights."""
+    origins: dict[str, Origin] = {}
+    for path in paths:
+        where = path.resolve()
+        name = str(path)
+        if where.is_dir():
+            origins[name] = _folder(name, where, manifest)
+        elif where.is_file():
+            origins[name] = _OneFile(_folder(name, where.parent, ""), where.name)
+        else:
+            raise NotFound(
+                f"there is no folder or file {name!r}",
+                code="path_not_found",
+                hint="Give a folder, a file, or the name of a source of this workspace.",
+            )
+    scope = f"paths {sorted(str(path.resolve()) for path in paths)} {manifest} {limits.ocr}"
+    return Plan(cache / FOLDER / _name(scope), scope, origins, limits, rights_known=bool(manifest))
+
+
+def _folder(name: str, where: Path, manifest: str) -> SourceConnector:
+    settings = SourceSettings(name=name, connector="files", url=str(where), rights_sidecar=manifest)
+    return open_connector(settings, Surroundings(where, ("main",), where))
+
+
+def _name(scope: str) -> str:
+    return sha256(scope.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class _OneFile:
+    """One file of a folder."""
+
+    def __init__(self, folder: SourceConnector, filename: str) -> None:
+        self._folder = folder
+        self._filename = filename
+
+    def list(self) -> Iterator[Listed]:
+        return (item for item in self._folder.list() if item.document.external_id == self._filename)
+
+    def read(self, external_id: str, max_bytes: int) -> bytes:
+        return self._folder.read(external_id, max_bytes)
