@@ -6,14 +6,15 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from countersign.domain.errors import Conflict
 from countersign.domain.workspace import ObjectStorage, Secret
-from countersign.storage.lance_index import LanceIndex, LanceIndexes
-from countersign.storage.places import Place, open_place
+from countersign.storage.lance_index import LanceIndex
+from countersign.storage.shared_place import Place, open_place
 from countersign.testing.passage_index_suite import DIMENSION
-
 
 
 class FileLease:
@@ -68,29 +69,38 @@ def settings_for(address: str) -> ObjectStorage:
     )
 
 
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """A real S3 server on loopback with one bucket `shared`; yields its address."""
-    import boto3
-    from moto.server import ThreadedMotoServer
+def on_s3(folder: Path, address: str) -> Place:
+    """A prefix of its own for each folder."""
+    return open_place(f"s3://shared/{sha256(str(folder).encode()).hexdigest()[:12]}", settings_for(address))
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    client = boto3.client(
+
+def _client(address: str) -> Any:
+    import boto3
+
+    return boto3.client(
         "s3",
         endpoint_url=address,
         region_name="us-east-1",
         aws_access_key_id="tester",
         aws_secret_access_key="nothing to guess",
     )
-    client.create_bucket(Bucket="shared")
-    client.close()
+
+
+def keep_versions(address: str) -> None:
+    _client(address).put_bucket_versioning(Bucket="shared", VersioningConfiguration={"Status": "Enabled"})
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """A real S3 server on loopback with one bucket `shared`; yields its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    _client(address).create_bucket(Bucket="shared")
     try:
         yield address
     finally:
         server.stop()
-
-
-__all__ = ["FileLease", "LanceIndexes", "local", "open_leased", "s3_server", "settings_for"]

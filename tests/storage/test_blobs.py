@@ -1,4 +1,4 @@
-"""Blobs on a local folder and on a remote file system pass the same suite."""
+"""Blobs on a local folder, on an S3 server and on a remote file system pass the same suite."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from countersign.corpus.blobs import Blobs
 from countersign.domain.errors import IntegrityError, StorageError
-from countersign.storage.blobs import LocalBlobs, RemoteBlobs, open_blobs
+from countersign.storage.blobs import LocalBlobs, ObjectBlobs, RemoteBlobs, open_blobs, ref_of
 from countersign.testing.blobs_suite import BlobsSuite
+from tests.storage.lance_parts import keep_versions, s3_server, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +32,37 @@ class TestRemoteBlobs(BlobsSuite):
         yield blobs
         MemoryFileSystem.store.clear()
         MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    pytest.importorskip("obstore")
+    with s3_server() as address:
+        yield address
+
+
+class TestObjectBlobs(BlobsSuite):
+    @pytest.fixture
+    def blobs(self, s3: str, tmp_path: Path) -> Blobs:
+        blobs = open_blobs(f"s3://shared/{tmp_path.name}/blobs", settings_for(s3))
+        assert isinstance(blobs, ObjectBlobs)
+        return blobs
+
+
+async def test_a_bucket_that_keeps_versions_is_noticed_when_something_is_deleted(s3: str) -> None:
+    keep_versions(s3)
+    blobs = open_blobs("s3://shared/kept", settings_for(s3))
+    assert isinstance(blobs, ObjectBlobs)
+    assert await blobs.delete(await blobs.put(b"gone, and yet not", "bank"))
+    assert blobs.keeps_versions
+
+
+async def test_an_object_store_that_is_not_there_says_so_without_its_address() -> None:
+    blobs = open_blobs("s3://shared/x", settings_for("http://127.0.0.1:9"))
+    with pytest.raises(StorageError) as caught:
+        await blobs.get(ref_of(b"x", "bank"))
+    assert caught.value.code == "object_store_unavailable"
+    assert "127.0.0.1" not in caught.value.message + caught.value.hint
 
 
 async def test_bytes_changed_on_disk_are_never_served(tmp_path: Path) -> None:

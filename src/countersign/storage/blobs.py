@@ -1,4 +1,4 @@
-"""Blobs under fsspec: a local folder by default, any object store by URL.
+"""Blobs in a local folder, in an S3-compatible object store, or under whatever fsspec knows by URL.
 
 Locally a blob appears under its name only when it is whole and on disk (temporary file, fsync, rename, fsync of the
 folder). Object stores write objects whole by themselves.
@@ -19,6 +19,8 @@ from typing import Any
 
 from countersign.corpus.blobs import Blobs
 from countersign.domain.errors import IntegrityError, NotFound, StorageError, UsageError
+from countersign.domain.workspace import ObjectStorage
+from countersign.storage.shared_place import ObjectPlace
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _REF = re.compile(
@@ -27,8 +29,10 @@ _REF = re.compile(
 _TEMPORARY = ".part-"
 
 
-def open_blobs(url: str) -> Blobs:
-    """Blobs under `url`: a local path, `file://…`, or anything fsspec knows (`s3://bucket/prefix`, `memory://x`)."""
+def open_blobs(url: str, settings: ObjectStorage | None = None) -> Blobs:
+    """Blobs under `url`: a local path, `file://…`, `s3://bucket/prefix` (the extra `scale`), or anything fsspec knows."""
+    if url.startswith("s3://"):
+        return ObjectBlobs(ObjectPlace(url, settings or ObjectStorage()))
     from fsspec.core import url_to_fs
 
     system, root = url_to_fs(url)
@@ -128,6 +132,56 @@ class LocalBlobs(Blobs):
                 yield ref
 
 
+class ObjectBlobs(Blobs):
+    """An S3-compatible bucket. `keeps_versions` is known once something was deleted from it."""
+
+    def __init__(self, place: ObjectPlace) -> None:
+        self._place = place
+        self.keeps_versions = False
+        """The bucket turns deleted objects into old versions: only its own rules take those away."""
+
+    async def put(self, content: bytes, tenant: str = "main") -> str:
+        ref = ref_of(content, tenant)
+        if not await self.exists(ref):
+            await asyncio.to_thread(self._place.write, ref, content)
+        return ref
+
+    async def get(self, ref: str) -> bytes:
+        found = await asyncio.to_thread(self._place.read, _checked(ref))
+        if found is None:
+            raise NotFound("there is no such blob", code="blob_not_found")
+        return _whole(ref, found[0])
+
+    @asynccontextmanager
+    async def path(self, ref: str) -> AsyncGenerator[Path]:
+        async with _as_file(await self.get(ref)) as path:
+            yield path
+
+    async def exists(self, ref: str) -> bool:
+        return await asyncio.to_thread(self._place.facts, _checked(ref)) is not None
+
+    async def delete(self, ref: str) -> bool:
+        facts = await asyncio.to_thread(self._place.facts, _checked(ref))
+        if facts is None:
+            return False
+        self.keeps_versions = self.keeps_versions or facts.versioned
+        await asyncio.to_thread(self._place.remove_file, ref)
+        return True
+
+    async def refs(self, tenant: str = "") -> AsyncIterator[str]:
+        for name in await asyncio.to_thread(self._place.names, tenant):
+            if _REF.fullmatch(name):
+                yield name
+
+
+@asynccontextmanager
+async def _as_file(content: bytes) -> AsyncGenerator[Path]:
+    with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
+        path = Path(folder) / "blob"
+        await asyncio.to_thread(path.write_bytes, content)
+        yield path
+
+
 class RemoteBlobs(Blobs):
     """Any fsspec file system whose writes are whole or nothing."""
 
@@ -146,10 +200,7 @@ class RemoteBlobs(Blobs):
 
     @asynccontextmanager
     async def path(self, ref: str) -> AsyncGenerator[Path]:
-        content = await self.get(ref)
-        with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
-            path = Path(folder) / "blob"
-            await asyncio.to_thread(path.write_bytes, content)
+        async with _as_file(await self.get(ref)) as path:
             yield path
 
     async def exists(self, ref: str) -> bool:

@@ -30,7 +30,7 @@ from countersign.storage import lance_table as table_of
 from countersign.storage.lance_statistics import NOTHING, Normaliser, Statistics, frequency, measure, scorer
 from countersign.storage.lance_table import LEGS, lance_errors
 from countersign.storage.passage_tail import TailSearch
-from countersign.storage.places import Place
+from countersign.storage.shared_place import Place
 
 T = TypeVar("T")
 
@@ -137,9 +137,7 @@ class Snapshot:
         hits = _scored(rows, vector, normalise)[:limit]
         missing = set(also) - {hit.passage_id for hit in hits}
         if missing:
-            named = table_of.named_rows(
-                self._table, table_of.with_passages(scope, sorted(missing)), scope
-            )
+            named = table_of.named_rows(self._table, table_of.with_passages(scope, sorted(missing)), scope)
             hits += _scored(named, vector, normalise)
         return hits
 
@@ -286,7 +284,9 @@ class LanceIndex:
     def apply(self, rows: Sequence[IndexRow], seq: int) -> None:
         with self._changing:
             manifest = self._writable()
-            if not rows:  # other tenants' mutations: replaying costs nothing, so nothing needs to be published
+            if (
+                not rows
+            ):  # other tenants' mutations: replaying costs nothing, so nothing needs to be published
                 self._ahead = max(seq, self.applied_seq)
                 return
             latest = list({row.passage_id: row for row in rows}.values())
@@ -334,7 +334,9 @@ class LanceIndex:
 
     def rebuild(self) -> Rebuild:
         manifest = self._writable()
-        return Rebuild(self, replace(Manifest(self._version), epoch=manifest.epoch, generation=manifest.generation + 1))
+        return Rebuild(
+            self, replace(Manifest(self._version), epoch=manifest.epoch, generation=manifest.generation + 1)
+        )
 
     def take_over(self, manifest: Manifest, table: Any) -> None:
         """Publish a rebuilt generation and remove every file of the old one; used by `Rebuild`."""

@@ -108,7 +108,7 @@ def measure(table: Any, dimension: int | None) -> Statistics:
     samples: dict[Language, Floats] = {}
     counts: dict[Language, int] = {}
     frequencies: dict[str, Counter[str]] = {leg: Counter() for leg in LEGS}
-    lengths = dict.fromkeys(LEGS, 0.0)
+    lengths: dict[str, float] = dict.fromkeys(LEGS, 0.0)
     for language in sorted(set(languages.tolist())):
         places = np.flatnonzero(languages == language)
         sample = _take(table, places, dimension)

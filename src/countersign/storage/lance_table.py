@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from countersign.domain.errors import StorageError
 from countersign.retrieval.analysis import Analyzer
 from countersign.retrieval.seams import IndexRow, Scope
-from countersign.storage.places import Place, missing
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from countersign.storage.shared_place import Place, missing
 
 SCOPE_COLUMNS = ("rights", "source", "document", "from_day", "to_day")
 LEGS = ("words", "grams")
@@ -59,7 +56,8 @@ def lance_errors() -> Generator[None]:
         ) from error
 
 
-def schema(dimension: int | None) -> pa.Schema:
+def schema(dimension: int | None) -> Any:
+    """Columns in Arrow's types."""
     import pyarrow as pa
 
     columns = [
@@ -78,7 +76,7 @@ def schema(dimension: int | None) -> pa.Schema:
     return pa.schema(columns)
 
 
-def records(rows: Sequence[IndexRow], analyzer: Analyzer, dimension: int | None) -> pa.Table:
+def records(rows: Sequence[IndexRow], analyzer: Analyzer, dimension: int | None) -> Any:
     import pyarrow as pa
 
     terms = [analyzer.document(row.text, row.language) for row in rows]
@@ -99,7 +97,7 @@ def records(rows: Sequence[IndexRow], analyzer: Analyzer, dimension: int | None)
     return pa.table(columns, schema=schema(dimension))
 
 
-def _vectors(rows: Sequence[IndexRow], dimension: int) -> pa.Array:
+def _vectors(rows: Sequence[IndexRow], dimension: int) -> Any:
     """A missing vector is zero, and `has_vector` says so: the library takes no empty ones."""
     import pyarrow as pa
 
@@ -202,11 +200,12 @@ def inside(scope: Scope, row: Mapping[str, Any]) -> bool:
 
 
 def text_leg(table: Any, leg: str, terms: Sequence[str], scope: Scope, limit: int) -> list[dict[str, Any]]:
-    from lancedb.query import MatchQuery
+    from lancedb import query as queries
 
+    match: Any = queries.MatchQuery  # its defaults are not told to type checkers
     columns = ["passage", "language", *SCOPE_COLUMNS, "_score"]
     with lance_errors():
-        query = table.search(MatchQuery(" ".join(terms), leg), query_type="fts")
+        query = table.search(match(" ".join(terms), leg), query_type="fts")
         found = query.where(admits(scope), prefilter=True).limit(limit).select(columns).to_arrow().to_pylist()
     return [row for row in found if inside(scope, row)]
 
@@ -228,12 +227,10 @@ def named_rows(table: Any, where: str, scope: Scope) -> list[dict[str, Any]]:
     return _with_vectors(found, scope)
 
 
-def _with_vectors(found: pa.Table, scope: Scope) -> list[dict[str, Any]]:
+def _with_vectors(found: Any, scope: Scope) -> list[dict[str, Any]]:
     vectors = vectors_of(found.column("vector"))
     rows = found.drop_columns(["vector"]).to_pylist()
-    return [
-        row | {"vector": vector} for row, vector in zip(rows, vectors, strict=True) if inside(scope, row)
-    ]
+    return [row | {"vector": vector} for row, vector in zip(rows, vectors, strict=True) if inside(scope, row)]
 
 
 def vectors_of(column: Any) -> Any:
