@@ -128,7 +128,7 @@ class WorkingFile:
     def begin(self, now: datetime) -> str:
         """The run under way: the one that was stopped, or a new one."""
         if not self.run:
-            self.run, self.started = new_id("aud"), now
+            self.run, self.started = new_id("aud"), from_iso(iso(now))
             self._db.execute("INSERT INTO run (id, started) VALUES (?, ?)", (self.run, iso(now)))
         return self.run
 
