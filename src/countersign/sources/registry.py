@@ -22,6 +22,7 @@ OWN = {
     for name, target in {
         "files": "files:FilesConnector",
         "database": "database:DatabaseConnector",
+        "mail": "mail:MailConnector",
     }.items()
 }
 
