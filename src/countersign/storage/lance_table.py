@@ -161,8 +161,7 @@ def admits(scope: Scope) -> str:
     parts = [
         f"rights IN ({_numbers(scope.rights_ids)})",
         f"source IN ({_texts(scope.sources)})",
-        f"from_day <= {scope.day}",
-        f"to_day > {scope.day}",
+        f"to_day <= {scope.day + 1}" if scope.ended else f"from_day <= {scope.day} AND to_day > {scope.day}",
     ]
     if scope.document_ids:
         parts.append(f"document IN ({_texts(scope.document_ids)})")
@@ -194,7 +193,7 @@ def inside(scope: Scope, row: Mapping[str, Any]) -> bool:
     return (
         row["rights"] in scope.rights_ids
         and row["source"] in scope.sources
-        and row["from_day"] <= scope.day < row["to_day"]
+        and scope.admits_period(row["from_day"], row["to_day"])
         and (not scope.document_ids or row["document"] in scope.document_ids)
     )
 
