@@ -38,6 +38,9 @@ class EventKind(StrEnum):
     DOCUMENT_DELETED = "document.deleted"
     DOCUMENT_ERASED = "document.erased"
     SOURCE_SYNCED = "source.synced"
+    SOURCE_SYNC_ASKED = "source.sync_asked"
+    SOURCE_STALE = "source.stale"
+    SOURCE_RECOVERED = "source.recovered"
     USER_CHANGED = "user.changed"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
@@ -51,6 +54,9 @@ class EventKind(StrEnum):
     BACKUP_TAKEN = "backup.taken"
     BACKUP_RESTORED = "backup.restored"
     RETENTION_APPLIED = "retention.applied"
+    READINESS_AUDITED = "readiness.audited"
+    READINESS_ACCEPTED = "readiness.accepted"
+    READINESS_ACCEPTANCE_WITHDRAWN = "readiness.acceptance_withdrawn"
 
 
 MEANINGS: Final[Mapping[EventKind, str]] = {
@@ -79,7 +85,10 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.DOCUMENT_RIGHTS_CHANGED: "Rights or other metadata of a document changed.",
     EventKind.DOCUMENT_DELETED: "A document was taken out of every answer.",
     EventKind.DOCUMENT_ERASED: "A document's text was removed from every store, with the proof's figures.",
-    EventKind.SOURCE_SYNCED: "A complete pass over a source ended.",
+    EventKind.SOURCE_SYNCED: "A pass over a source ended: complete, held back or failed, with its figures.",
+    EventKind.SOURCE_SYNC_ASKED: "Somebody asked for a pass over a source, or accepted removals that it held back.",
+    EventKind.SOURCE_STALE: "A source is older than its `max_age`.",
+    EventKind.SOURCE_RECOVERED: "A source that was older than its `max_age` was read completely again.",
     EventKind.USER_CHANGED: "A person was created, or their groups, roles or password changed.",
     EventKind.KEY_CREATED: "A key was made for a person.",
     EventKind.KEY_REVOKED: "A key stopped working.",
@@ -93,6 +102,9 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.BACKUP_TAKEN: "A backup was written.",
     EventKind.BACKUP_RESTORED: "A backup was restored and the erasure ledger replayed.",
     EventKind.RETENTION_APPLIED: "Texts past their time were emptied.",
+    EventKind.READINESS_AUDITED: "Documents were read to find out what is wrong with them; counts only.",
+    EventKind.READINESS_ACCEPTED: "Somebody took responsibility for what was found in a document, until a day.",
+    EventKind.READINESS_ACCEPTANCE_WITHDRAWN: "Somebody took such an acceptance back.",
 }
 """One line for each kind; the documentation is made from this table."""
 

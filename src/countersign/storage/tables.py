@@ -140,6 +140,17 @@ document = Table(
     Column("created", String, nullable=False),
     Column("updated", String, nullable=False),
     Column("synced", String, comment="when the source last confirmed this document"),
+    Column(
+        "revision",
+        String,
+        nullable=False,
+        default="",
+        comment="what the source called this content; see Listed",
+    ),
+    Column("seen_pass", BigInteger, nullable=False, default=0, comment="the newest pass that listed it"),
+    Column(
+        "problem", String, nullable=False, default="", comment="code: why the newest pass could not read it"
+    ),
     Column("deleted", String),
     Column("seq", BigInteger, nullable=False, index=True),
     UniqueConstraint("tenant", "source", "external_id"),
@@ -222,10 +233,48 @@ source_state = Table(
     metadata,
     Column("tenant", String, primary_key=True),
     Column("source", String, primary_key=True),
-    Column("synced", String, comment="last complete pass"),
-    Column("error", Text, nullable=False, default=""),
-    Column("documents", Integer, nullable=False, default=0),
-    Column("data", JSON, nullable=False, default=dict),
+    Column("since", String, nullable=False, comment="when this workspace first knew of it"),
+    Column("synced", String, comment="end of the last complete pass"),
+    Column("attempted", String, comment="begin of the newest pass"),
+    Column("ended", String, comment="end of the newest pass that ended"),
+    Column("error", String, nullable=False, default="", comment="a stable code; empty after a complete pass"),
+    Column("hint", Text, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0, comment="failed passes in a row"),
+    Column("documents", Integer, nullable=False, default=0, comment="listed by the last complete pass"),
+    Column(
+        "pass_number", BigInteger, nullable=False, default=0, comment="of the newest pass; older ones stop"
+    ),
+    Column("running", Boolean, nullable=False, default=False),
+    Column("beat", String, comment="when the running pass last told that it lives"),
+    Column("asked", String, comment="when somebody or a watch last asked for a pass"),
+    Column("asked_by", String, nullable=False, default="", comment="`watch` or `asked`"),
+    Column("held_absent", Integer, nullable=False, default=0, comment="removals that wait to be accepted"),
+    Column("held_of", Integer, nullable=False, default=0),
+    Column("accepted", Integer, nullable=False, default=0, comment="as many removals as somebody accepted"),
+    Column("alerted", String, comment="when it was told that `max_age` is breached; null = it is not"),
+)
+
+source_pass = Table(
+    "source_pass",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("trigger", String, nullable=False, comment="schedule, watch, asked, command"),
+    Column("begun", String, nullable=False),
+    Column("ended", String),
+    Column("outcome", String, nullable=False, comment="running, complete, held, failed, overtaken"),
+    Column("error", String, nullable=False, default=""),
+    Column("listed", Integer, nullable=False, default=0),
+    Column("new", Integer, nullable=False, default=0),
+    Column("changed", Integer, nullable=False, default=0),
+    Column("unchanged", Integer, nullable=False, default=0),
+    Column("removed", Integer, nullable=False, default=0),
+    Column("quarantined", Integer, nullable=False, default=0),
+    Column("failed", Integer, nullable=False, default=0),
+    Column("bytes_read", BigInteger, nullable=False, default=0),
+    Column("problems", JSON, nullable=False, default=list, comment="examples: [external_id, code]"),
+    comment="the newest passes over each source",
 )
 
 job = Table(
@@ -344,7 +393,7 @@ reservation = Table(
     "reservation",
     metadata,
     Column("id", String, primary_key=True),
-    Column("scopes", JSON, nullable=False),
+    Column("scopes", Text, nullable=False, comment="one a line"),
     Column("amount", BigInteger, nullable=False, comment="millionths of the currency"),
     Column("created", String, nullable=False, index=True),
 )
@@ -397,4 +446,49 @@ chain_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", String, nullable=False),
     comment="one row a tenant; its lock serialises the chain",
+)
+
+# -- readiness --------------------------------------------------------------------------------------------------
+readiness_audit = Table(
+    "readiness_audit",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, primary_key=True),
+    Column("started", String, nullable=False),
+    Column("finished", String, comment="null = a source could not be read to its end"),
+    Column("sources", JSON, nullable=False),
+    Column("body", JSON, nullable=False, comment="the report's figures, without anything that quotes a document"),
+    Column("complete", Boolean, nullable=False, comment="every finding is kept below"),
+    Index("ix_readiness_audit_newest", "tenant", "started"),
+)
+
+readiness_finding = Table(
+    "readiness_finding",
+    metadata,
+    Column("audit_id", String, primary_key=True),
+    Column("tenant", String, primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("external_id", String, nullable=False),
+    Column("rights", Text, nullable=False, comment="canonical, as the source said them when it was audited"),
+    Column("other_source", String, nullable=False, default=""),
+    Column("other_external_id", String, nullable=False, default=""),
+    Column("other_rights", Text, nullable=False, default=""),
+    Column("body", JSON, nullable=False, comment="quotes the document: erased with it"),
+    Index("ix_readiness_finding_document", "tenant", "source", "external_id"),
+    Index("ix_readiness_finding_other", "tenant", "other_source", "other_external_id"),
+)
+
+readiness_acceptance = Table(
+    "readiness_acceptance",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("external_id", String, primary_key=True),
+    Column("code", String, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("expires", String, nullable=False),
 )

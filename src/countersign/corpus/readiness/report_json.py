@@ -34,7 +34,7 @@ def report_to_json(report: ReadinessReport) -> dict[str, Any]:
         "languages": dict(report.languages),
         "formats": dict(report.formats),
         "personal": dict(report.personal),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_to_json(finding) for finding in report.findings],
     }
 
 
@@ -92,7 +92,7 @@ def _code(code: CodeSummary) -> dict[str, Any]:
         "findings": code.findings,
         "accepted": code.accepted,
         "share": code.share,
-        "worst": [_finding(finding) for finding in code.worst],
+        "worst": [finding_to_json(finding) for finding in code.worst],
     }
 
 
@@ -100,7 +100,7 @@ def _key(key: DocumentKey) -> dict[str, str]:
     return {"source": key.source, "external_id": key.external_id, "tenant": key.tenant}
 
 
-def _finding(finding: ReadinessFinding) -> dict[str, Any]:
+def finding_to_json(finding: ReadinessFinding) -> dict[str, Any]:
     said: dict[str, Any] = {
         "code": finding.code,
         "severity": finding.severity,

@@ -81,6 +81,9 @@ def upgrade() -> None:
     sa.Column('created', sa.String(), nullable=False),
     sa.Column('updated', sa.String(), nullable=False),
     sa.Column('synced', sa.String(), nullable=True, comment='when the source last confirmed this document'),
+    sa.Column('revision', sa.String(), nullable=False, comment='what the source called this content; see Listed'),
+    sa.Column('seen_pass', sa.BigInteger(), nullable=False, comment='the newest pass that listed it'),
+    sa.Column('problem', sa.String(), nullable=False, comment='code: why the newest pass could not read it'),
     sa.Column('deleted', sa.String(), nullable=True),
     sa.Column('seq', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_document')),
@@ -156,6 +159,49 @@ def upgrade() -> None:
     with op.batch_alter_table('person', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_person_tenant'), ['tenant'], unique=False)
 
+    op.create_table('readiness_acceptance',
+    sa.Column('tenant', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('external_id', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.String(), nullable=False),
+    sa.Column('expires', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('tenant', 'source', 'external_id', 'code', name=op.f('pk_readiness_acceptance')),
+    sa.UniqueConstraint('id', name=op.f('uq_readiness_acceptance_id'))
+    )
+    op.create_table('readiness_audit',
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('tenant', sa.String(), nullable=False),
+    sa.Column('started', sa.String(), nullable=False),
+    sa.Column('finished', sa.String(), nullable=True, comment='null = a source could not be read to its end'),
+    sa.Column('sources', sa.JSON(), nullable=False),
+    sa.Column('body', sa.JSON(), nullable=False, comment="the report's figures, without anything that quotes a document"),
+    sa.Column('complete', sa.Boolean(), nullable=False, comment='every finding is kept below'),
+    sa.PrimaryKeyConstraint('id', 'tenant', name=op.f('pk_readiness_audit'))
+    )
+    with op.batch_alter_table('readiness_audit', schema=None) as batch_op:
+        batch_op.create_index('ix_readiness_audit_newest', ['tenant', 'started'], unique=False)
+
+    op.create_table('readiness_finding',
+    sa.Column('audit_id', sa.String(), nullable=False),
+    sa.Column('tenant', sa.String(), nullable=False),
+    sa.Column('n', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('external_id', sa.String(), nullable=False),
+    sa.Column('rights', sa.Text(), nullable=False, comment='canonical, as the source said them when it was audited'),
+    sa.Column('other_source', sa.String(), nullable=False),
+    sa.Column('other_external_id', sa.String(), nullable=False),
+    sa.Column('other_rights', sa.Text(), nullable=False),
+    sa.Column('body', sa.JSON(), nullable=False, comment='quotes the document: erased with it'),
+    sa.PrimaryKeyConstraint('audit_id', 'tenant', 'n', name=op.f('pk_readiness_finding'))
+    )
+    with op.batch_alter_table('readiness_finding', schema=None) as batch_op:
+        batch_op.create_index('ix_readiness_finding_document', ['tenant', 'source', 'external_id'], unique=False)
+        batch_op.create_index('ix_readiness_finding_other', ['tenant', 'other_source', 'other_external_id'], unique=False)
+
     op.create_table('release',
     sa.Column('id', sa.String(), nullable=False, comment='hash of everything that shapes an answer'),
     sa.Column('assistant', sa.String(), nullable=False),
@@ -169,7 +215,7 @@ def upgrade() -> None:
 
     op.create_table('reservation',
     sa.Column('id', sa.String(), nullable=False),
-    sa.Column('scopes', sa.JSON(), nullable=False),
+    sa.Column('scopes', sa.Text(), nullable=False, comment='one a line'),
     sa.Column('amount', sa.BigInteger(), nullable=False, comment='millionths of the currency'),
     sa.Column('created', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_reservation'))
@@ -194,13 +240,47 @@ def upgrade() -> None:
     sa.Column('value', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_setting'))
     )
+    op.create_table('source_pass',
+    sa.Column('tenant', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('number', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('trigger', sa.String(), nullable=False, comment='schedule, watch, asked, command'),
+    sa.Column('begun', sa.String(), nullable=False),
+    sa.Column('ended', sa.String(), nullable=True),
+    sa.Column('outcome', sa.String(), nullable=False, comment='running, complete, held, failed, overtaken'),
+    sa.Column('error', sa.String(), nullable=False),
+    sa.Column('listed', sa.Integer(), nullable=False),
+    sa.Column('new', sa.Integer(), nullable=False),
+    sa.Column('changed', sa.Integer(), nullable=False),
+    sa.Column('unchanged', sa.Integer(), nullable=False),
+    sa.Column('removed', sa.Integer(), nullable=False),
+    sa.Column('quarantined', sa.Integer(), nullable=False),
+    sa.Column('failed', sa.Integer(), nullable=False),
+    sa.Column('bytes_read', sa.BigInteger(), nullable=False),
+    sa.Column('problems', sa.JSON(), nullable=False, comment='examples: [external_id, code]'),
+    sa.PrimaryKeyConstraint('tenant', 'source', 'number', name=op.f('pk_source_pass')),
+    comment='the newest passes over each source'
+    )
     op.create_table('source_state',
     sa.Column('tenant', sa.String(), nullable=False),
     sa.Column('source', sa.String(), nullable=False),
-    sa.Column('synced', sa.String(), nullable=True, comment='last complete pass'),
-    sa.Column('error', sa.Text(), nullable=False),
-    sa.Column('documents', sa.Integer(), nullable=False),
-    sa.Column('data', sa.JSON(), nullable=False),
+    sa.Column('since', sa.String(), nullable=False, comment='when this workspace first knew of it'),
+    sa.Column('synced', sa.String(), nullable=True, comment='end of the last complete pass'),
+    sa.Column('attempted', sa.String(), nullable=True, comment='begin of the newest pass'),
+    sa.Column('ended', sa.String(), nullable=True, comment='end of the newest pass that ended'),
+    sa.Column('error', sa.String(), nullable=False, comment='a stable code; empty after a complete pass'),
+    sa.Column('hint', sa.Text(), nullable=False),
+    sa.Column('failures', sa.Integer(), nullable=False, comment='failed passes in a row'),
+    sa.Column('documents', sa.Integer(), nullable=False, comment='listed by the last complete pass'),
+    sa.Column('pass_number', sa.BigInteger(), nullable=False, comment='of the newest pass; older ones stop'),
+    sa.Column('running', sa.Boolean(), nullable=False),
+    sa.Column('beat', sa.String(), nullable=True, comment='when the running pass last told that it lives'),
+    sa.Column('asked', sa.String(), nullable=True, comment='when somebody or a watch last asked for a pass'),
+    sa.Column('asked_by', sa.String(), nullable=False, comment='`watch` or `asked`'),
+    sa.Column('held_absent', sa.Integer(), nullable=False, comment='removals that wait to be accepted'),
+    sa.Column('held_of', sa.Integer(), nullable=False),
+    sa.Column('accepted', sa.Integer(), nullable=False, comment='as many removals as somebody accepted'),
+    sa.Column('alerted', sa.String(), nullable=True, comment='when it was told that `max_age` is breached; null = it is not'),
     sa.PrimaryKeyConstraint('tenant', 'source', name=op.f('pk_source_state'))
     )
     op.create_table('answer_passage',
@@ -412,6 +492,7 @@ def downgrade() -> None:
 
     op.drop_table('answer_passage')
     op.drop_table('source_state')
+    op.drop_table('source_pass')
     op.drop_table('setting')
     with op.batch_alter_table('rights', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_rights_tenant'))
@@ -425,6 +506,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_release_assistant'))
 
     op.drop_table('release')
+    with op.batch_alter_table('readiness_finding', schema=None) as batch_op:
+        batch_op.drop_index('ix_readiness_finding_other')
+        batch_op.drop_index('ix_readiness_finding_document')
+
+    op.drop_table('readiness_finding')
+    with op.batch_alter_table('readiness_audit', schema=None) as batch_op:
+        batch_op.drop_index('ix_readiness_audit_newest')
+
+    op.drop_table('readiness_audit')
+    op.drop_table('readiness_acceptance')
     with op.batch_alter_table('person', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_person_tenant'))
 
