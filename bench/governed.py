@@ -172,6 +172,8 @@ async def _governed(pipe: Connection, upstream_port: int, root: Path) -> None:
 
         router.add_api_route("/bench/governed", complete, methods=["POST"], response_model=None)
         app.include_router(router)
+        routes = app.router.routes
+        routes.insert(0, routes.pop())  # first, where the product's own `/v1/chat/completions` stands
         add_cpu(app)
         await until_ended(app, pipe, lambda port: (port, key))
 

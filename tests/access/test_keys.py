@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import Connection, event, select
 
 from countersign.access.keys import ServerKey, create_server_key, load_server_key, new_key, server_key_path
 from countersign.access.principal import Principal, Role
@@ -179,15 +179,20 @@ def test_a_request_costs_one_statement(
     token = key(database, server_key, clock).token
     statements: list[str] = []
 
-    def note(*said: Any) -> None:
-        statements.append(said[2])
+    def watched(connection: Connection, sent: str) -> None:
+        driver: Any = connection.connection.driver_connection
+        if database.is_sqlite:
+            driver.set_trace_callback(statements.append)
+        with contextlib.suppress(NotAuthenticated):
+            keys.authenticate(connection, server_key, sent, clock.now())
+        if database.is_sqlite:
+            driver.set_trace_callback(None)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
     for sent in (token, new_key()[1]):
         statements.clear()
-        with contextlib.suppress(NotAuthenticated):
-            authenticate(database, server_key, sent, clock)
-        assert len([text for text in statements if text.startswith("SELECT")]) == 1
+        database.read_now(watched, sent)
+        assert len(statements) == 1 and statements[0].startswith("SELECT")
 
 
 # -- people -----------------------------------------------------------------------------------------------------

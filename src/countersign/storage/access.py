@@ -35,7 +35,9 @@ class SqlAccess:
 
     async def authenticate(self, token: str) -> Principal:
         """Raises `NotAuthenticated`, the same for every reason."""
-        principal = await self._database.read(keys.authenticate, self._server_key, token, self._clock.now())
+        principal = await self._database.look_up(
+            keys.authenticate, self._server_key, token, self._clock.now()
+        )
         if not self._inside(principal):
             raise keys.not_authenticated()
         return principal

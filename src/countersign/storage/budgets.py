@@ -19,6 +19,7 @@ from countersign.domain.errors import BudgetExceeded
 from countersign.domain.ids import new_id
 from countersign.gateway.budget import Limit
 from countersign.storage.database import Database
+from countersign.storage.prepared import Prepared
 from countersign.storage.tables import budget, reservation
 
 STALE_AFTER = timedelta(minutes=15)
@@ -51,8 +52,7 @@ class SqlBudgets:
         return await self._database.read(_used, scope)
 
 
-# Built once: putting a statement together costs more than running it, and every question pays for both.
-_TAKE = (
+_TAKE = Prepared(
     update(budget)
     .where(
         budget.c.scope == bindparam("in_scope"),
@@ -61,7 +61,7 @@ _TAKE = (
     )
     .values(reserved=budget.c.reserved + bindparam("amount", type_=BigInteger))
 )
-_TURN = (
+_TURN = Prepared(
     update(budget)
     .where(budget.c.scope == bindparam("in_scope"))
     .values(
@@ -69,8 +69,8 @@ _TURN = (
         spent=budget.c.spent + bindparam("charged", type_=BigInteger),
     )
 )
-_REMEMBER = insert(reservation)
-_FORGET = (
+_REMEMBER = Prepared(insert(reservation))
+_FORGET = Prepared(
     delete(reservation)
     .where(reservation.c.id == bindparam("gone"))
     .returning(reservation.c.scopes, reservation.c.amount)
@@ -87,8 +87,8 @@ def _reserve(connection: Connection, limits: tuple[Limit, ...], amount: int, now
             if not _take(connection, limit, amount):
                 raise _refusal(connection, limit)
     reservation_id = new_id("rsv")
-    scopes = sorted({limit.scope for limit in limits})
-    connection.execute(_REMEMBER, {"id": reservation_id, "scopes": scopes, "amount": amount, "created": now})
+    scopes = "\n".join(sorted({limit.scope for limit in limits}))
+    _REMEMBER.run(connection, {"id": reservation_id, "scopes": scopes, "amount": amount, "created": now})
     return reservation_id
 
 
@@ -99,7 +99,7 @@ def _take(connection: Connection, limit: Limit, amount: int) -> bool:
         "amount": amount,
         "cap": limit.cap_micro,
     }
-    return connection.execute(_TAKE, row).rowcount == 1
+    return _TAKE.run(connection, row) == 1
 
 
 def _open_account(connection: Connection, limit: Limit) -> None:
@@ -123,13 +123,14 @@ def _refusal(connection: Connection, limit: Limit) -> BudgetExceeded:
 
 
 def _settle(connection: Connection, reservation_id: str, amount: int) -> int:
-    row = connection.execute(_FORGET, {"gone": reservation_id}).first()
-    if row is None:
+    found = _FORGET.rows(connection, {"gone": reservation_id})
+    if not found:
         return 0
-    charged = min(max(amount, 0), row.amount)
-    turns = [{"in_scope": scope, "amount": row.amount, "charged": charged} for scope in sorted(row.scopes)]
+    [(scopes, reserved)] = found
+    charged = min(max(amount, 0), reserved)
+    turns = [{"in_scope": scope, "amount": reserved, "charged": charged} for scope in scopes.splitlines()]
     if turns:
-        connection.execute(_TURN, turns)
+        _TURN.run_each(connection, turns)
     return charged
 
 

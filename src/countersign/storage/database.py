@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -34,8 +35,11 @@ _WRITERS_TURN = 0x636F756E746572  # any number that other programs in the same P
 
 @dataclass(slots=True)
 class _Work:
+    """`waiter` is told on its loop, together with everybody else of that loop whose write was in the batch."""
+
     function: Callable[[Connection], Any]
     done: Future[Any]
+    waiter: asyncio.Future[Any] | None = None
 
 
 class Database:
@@ -50,6 +54,8 @@ class Database:
         self._writer = threading.Thread(target=self._write_forever, name="db-write", daemon=True)
         self._writer.start()
         self._closed = False
+        self._look_ups: Connection | None = None
+        self._looking_up = threading.Lock()
 
     @property
     def engine(self) -> Engine:
@@ -66,6 +72,24 @@ class Database:
         """Run `function(connection, …)` in a read-only snapshot on a reader thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self.read_now(function, *args, **kwargs))
+
+    async def look_up(
+        self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a `function` that asks one `Prepared` statement for a row or two by their key.
+
+        On SQLite it runs where it is asked: such a look-up takes some microseconds and waits for no writer, and handing
+        it to another thread would cost ten times as much.
+        """
+        if not self.is_sqlite:
+            return await self.read(function, *args, **kwargs)
+        with self._looking_up:
+            if self._look_ups is None:
+                self._look_ups = self._engine.connect()
+            try:
+                return function(self._look_ups, *args, **kwargs)
+            except DatabaseError as error:
+                raise _storage_error(error) from error
 
     def read_now(
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -86,7 +110,14 @@ class Database:
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `function(connection, …)`; when this returns it is committed. An exception undoes only this function."""
-        return await asyncio.wrap_future(self._submit(lambda c: function(c, *args, **kwargs)))
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done = self._submit(lambda c: function(c, *args, **kwargs), waiter)
+        try:
+            return await waiter
+        finally:
+            done.cancel()  # of a write that has begun or is done this changes nothing
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()  # taken, also by a caller that was cancelled in this very moment
 
     def write_now(
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -94,10 +125,12 @@ class Database:
         """The same for a caller on a thread of its own (jobs, commands)."""
         return self._submit(lambda c: function(c, *args, **kwargs)).result()
 
-    def _submit(self, function: Callable[[Connection], T]) -> Future[T]:
+    def _submit(
+        self, function: Callable[[Connection], T], waiter: asyncio.Future[T] | None = None
+    ) -> Future[T]:
         if self._closed:
             raise StorageError("the database is closed", code="database_closed")
-        work = _Work(function, Future())
+        work = _Work(function, Future(), waiter)
         try:
             self._waiting.put_nowait(work)
         except queue.Full:
@@ -115,6 +148,9 @@ class Database:
         self._waiting.put(None)
         self._writer.join(timeout=30)
         self._readers.shutdown(wait=True)
+        with self._looking_up:
+            if self._look_ups is not None:
+                self._look_ups.close()
         self._engine.dispose()
 
     # -- the writer thread ------------------------------------------------------------------------------------
@@ -127,6 +163,7 @@ class Database:
             # Whoever stopped waiting is left out; from here on nobody can, so that every outcome has a taker.
             if wanted := [work for work in batch if work.done.set_running_or_notify_cancel()]:
                 self._commit(wanted)
+                _tell(wanted)
             if not more:
                 return
 
@@ -192,6 +229,27 @@ class Database:
         """Two processes' batches lock rows in different orders; one write alone holds few enough to get through."""
         for work in batch:
             self._commit([work], attempts)
+
+
+def _tell(batch: list[_Work]) -> None:
+    """Wake each event loop once, however many of its writes are done."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Future[Any]]]] = {}
+    for work in batch:
+        if work.waiter is not None:
+            by_loop.setdefault(work.waiter.get_loop(), []).append((work.waiter, work.done))
+    for loop, told in by_loop.items():
+        with suppress(RuntimeError):  # its loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(_settle_waiters, told)
+
+
+def _settle_waiters(told: list[tuple[asyncio.Future[Any], Future[Any]]]) -> None:
+    for waiter, done in told:
+        if waiter.done():  # it was cancelled meanwhile
+            continue
+        if (error := done.exception()) is not None:
+            waiter.set_exception(error)
+        else:
+            waiter.set_result(done.result())
 
 
 class _WriteFailed(Exception):

@@ -22,17 +22,17 @@ from countersign.record.seams import Recorder
 from countersign.record.verify import Row as ChainRow
 from countersign.record.views import CostLine, GroupBy, RecordedEvent, Step
 from countersign.storage.database import Database
+from countersign.storage.prepared import Prepared
 from countersign.storage.tables import chain_head, event, event_personal, review
 
 _FETCH = 2000
 _MAX_PAGE = 1000
 _LINK_COLUMNS = tuple(event.c[name] for name in Link.__slots__)
 
-# Built once: putting a statement together costs more than running it, and every step of every answer pays for it.
-_ADD_LINK, _ADD_PERSONAL = insert(event), insert(event_personal)
+_ADD_LINK, _ADD_PERSONAL = Prepared(insert(event)), Prepared(insert(event_personal))
 _THIS_CHAIN = chain_head.c.tenant == bindparam("of")
-_LOCK_HEAD = select(chain_head.c.seq, chain_head.c.hash).where(_THIS_CHAIN).with_for_update()
-_MOVE_HEAD = (
+_LOCK_HEAD = Prepared(select(chain_head.c.seq, chain_head.c.hash).where(_THIS_CHAIN).with_for_update())
+_MOVE_HEAD = Prepared(
     update(chain_head).where(_THIS_CHAIN).values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
 )
 
@@ -55,10 +55,10 @@ def _extend(connection: Connection, head: Head, events: Sequence[Event]) -> None
         links.append(_columns(link))
         if part is not None:
             personal.append(_columns(part))
-    connection.execute(_ADD_LINK, links)
+    _ADD_LINK.run_each(connection, links)
     if personal:
-        connection.execute(_ADD_PERSONAL, personal)
-    connection.execute(_MOVE_HEAD, {"of": head.tenant, "new_seq": head.seq, "new_hash": head.hash})
+        _ADD_PERSONAL.run_each(connection, personal)
+    _MOVE_HEAD.run(connection, {"of": head.tenant, "new_seq": head.seq, "new_hash": head.hash})
 
 
 def _columns(value: Link | PersonalPart) -> dict[str, object]:
@@ -66,11 +66,12 @@ def _columns(value: Link | PersonalPart) -> dict[str, object]:
 
 
 def _locked_head(connection: Connection, tenant: str) -> Head:
-    row = connection.execute(_LOCK_HEAD, {"of": tenant}).one_or_none()
-    if row is None:
+    found = _LOCK_HEAD.rows(connection, {"of": tenant})
+    if not found:
         _open_chain(connection, tenant)
-        row = connection.execute(_LOCK_HEAD, {"of": tenant}).one()
-    return Head(tenant, int(row.seq), str(row.hash))
+        found = _LOCK_HEAD.rows(connection, {"of": tenant})
+    [(seq, last_hash)] = found
+    return Head(tenant, int(seq), str(last_hash))
 
 
 def _open_chain(connection: Connection, tenant: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
@@ -13,6 +15,7 @@ from countersign.domain.clock import from_iso, iso
 from countersign.domain.errors import Conflict, NotAuthenticated, NotFound, UsageError
 from countersign.domain.ids import new_id
 from countersign.storage.people import get_person, principal_of
+from countersign.storage.prepared import Prepared, loaded
 from countersign.storage.tables import api_key, person
 
 _MAX_LABEL = 200
@@ -130,11 +133,12 @@ def authenticate(connection: Connection, server_key: ServerKey, token: str, now:
     for a person that is disabled.
     """
     digest = server_key.digest("key", token)
-    row = connection.execute(_LOOKUP, {"prefix": prefix_of(token)}).mappings().first()
+    found = _LOOKUP.rows(connection, {"prefix": prefix_of(token)})
+    row: dict[str, Any] | None = dict(zip(_LOOKED_UP, found[0], strict=True)) if found else None
     genuine = same(digest, NO_DIGEST if row is None else row["digest"])
     if row is None or not (genuine and _in_force(row, iso(now))):
         raise not_authenticated()
-    return principal_of(row)
+    return principal_of({**row, "groups": loaded(row["groups"]), "roles": loaded(row["roles"])})
 
 
 def not_authenticated() -> NotAuthenticated:
@@ -144,13 +148,23 @@ def not_authenticated() -> NotAuthenticated:
     )
 
 
-def _in_force(row: RowMapping, now: str) -> bool:
+def _in_force(row: Mapping[str, Any], now: str) -> bool:
     expired = row["expires"] is not None and row["expires"] <= now
     revoked = row["revoked"] is not None and row["revoked"] <= now
     return not (expired or revoked or row["disabled"])
 
 
-_LOOKUP = (
+_LOOKED_UP: tuple[str, ...] = (
+    "digest",
+    "expires",
+    "revoked",
+    "name",
+    "tenant",
+    "groups",
+    "roles",
+    "disabled",
+)
+_LOOKUP = Prepared(
     select(
         api_key.c.digest, api_key.c.expires, api_key.c.revoked, person.c.name, person.c.tenant, person.c.groups,
         person.c.roles, person.c.disabled,

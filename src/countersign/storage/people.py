@@ -5,7 +5,7 @@ The functions return values; whoever calls them records the event in the same tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,7 +145,7 @@ def principal_named(connection: Connection, name: str) -> Principal | None:
     return Principal(found.name, found.tenant, frozenset(found.groups), frozenset(found.roles))
 
 
-def principal_of(row: RowMapping) -> Principal:
+def principal_of(row: RowMapping | Mapping[str, Any]) -> Principal:
     """From a row that carries `name, tenant, groups, roles`. A role of a later version grants nothing here."""
     known = {role.value for role in Role}
     roles = frozenset(Role(role) for role in row["roles"] if role in known)
