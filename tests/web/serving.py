@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -114,8 +114,14 @@ def settings(root: Path, model_url: str) -> Workspace:
     )
 
 
+def _as_it_is(plain: Workspace) -> Workspace:
+    return plain
+
+
 @contextmanager
-def served(root: Path) -> Iterator[Desk]:
+def served(
+    root: Path, change: Callable[[Workspace], Workspace] = _as_it_is, *, ingest: bool = True
+) -> Iterator[Desk]:
     """Everything runs in one thread; leaving the block stops the server, closes the house and joins the thread."""
     ready: list[Desk] = []
     begun, over = threading.Event(), threading.Event()
@@ -124,7 +130,7 @@ def served(root: Path) -> Iterator[Desk]:
     async def live() -> None:
         async with (
             ScriptedModel(SCRIPT) as model,
-            opened(settings(root, model.base_url), root / "cache") as house,
+            opened(change(settings(root, model.base_url)), root / "cache", ingest=ingest) as house,
         ):
             keys = {name: await _person(house, name) for name in PEOPLE}
             await house.people.set_password("aigerim", PASSWORD)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, case, func, select
 
 from countersign.access.principal import Principal, Role
 from countersign.domain.errors import NotFound
@@ -94,6 +94,24 @@ def status_counts(connection: Connection, tenant: str) -> dict[str, int]:
     """How many documents are in each status."""
     query = select(document.c.status, func.count()).where(document.c.tenant == tenant)
     return {status: count for status, count in connection.execute(query.group_by(document.c.status))}
+
+
+def left_out(connection: Connection, tenant: str, source: str) -> list[tuple[str, str, int]]:
+    """(status, why, documents) of what this source has and nobody is answered from, the most frequent first. Why is the
+    document's own reason, or how reading its newest version ended."""
+    newest = and_(
+        document_version.c.document_id == document.c.id, document_version.c.version == document.c.version
+    )
+    why = case((document.c.reason != "", document.c.reason), else_=document_version.c.parse_status)
+    query = (
+        select(document.c.status, why.label("why"), func.count().label("documents"))
+        .join(document_version, newest, isouter=True)
+        .where(document.c.tenant == tenant, document.c.source == source, document.c.deleted.is_(None))
+        .where(document.c.status.in_(["quarantined", "failed"]))
+        .group_by(document.c.status, why)
+        .order_by(func.count().desc(), why)
+    )
+    return [(row.status, row.why or "", row.documents) for row in connection.execute(query)]
 
 
 def list_sources(connection: Connection, tenant: str) -> list[SourceView]:

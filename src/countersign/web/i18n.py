@@ -75,6 +75,13 @@ def show_span(span: timedelta, language: str, *, direction: bool = False) -> str
     return format_timedelta(span, threshold=1.2, add_direction=direction, locale=language)
 
 
+def show_seconds(seconds: float, language: str) -> str:
+    """`3 hours` for 10,800; less than one second is said so."""
+    if seconds < 1:
+        return f"< {show_span(timedelta(seconds=1), language)}"
+    return show_span(timedelta(seconds=seconds), language)
+
+
 def show_amount(amount: float, currency: str, language: str) -> str:
     """Small amounts keep the digits that tell them from nothing; the code says the currency everywhere alike."""
     return f"{show_number(amount, language, 2 if abs(amount) >= 0.01 or not amount else 6)} {currency}"

@@ -35,7 +35,7 @@ from countersign.web.differences import differing
 from countersign.web.i18n import N_
 from countersign.web.marks import coded, unmarked, visible
 from countersign.web.visitor import Visitor, language_cookie
-from countersign.web.wording import PROBLEM, word
+from countersign.web.wording import NOTICE, PROBLEM, word
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -160,6 +160,7 @@ def make_environment(language: str) -> Environment:
     names.update(
         language=language,
         languages=[(code, i18n.NAMES[code]) for code in i18n.LANGUAGES],
+        notices=frozenset(NOTICE),
         months=i18n.month_names(language),
         word=partial(word, catalogue.gettext),
         asset=_asset,
@@ -171,6 +172,7 @@ def make_environment(language: str) -> Environment:
         "unmarked": unmarked,
         "span": partial(i18n.show_span, language=language),
         "number": partial(i18n.show_number, language=language),
+        "seconds": partial(i18n.show_seconds, language=language),
         "share": partial(i18n.show_share, language=language),
         "language_name": partial(i18n.language_name, language=language),
         "said": catalogue.gettext,

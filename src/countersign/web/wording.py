@@ -159,6 +159,7 @@ PARSE: Mapping[str, str] = {
     ParseStatus.TIMEOUT: N_("took too long to read"),
     ParseStatus.EMPTY: N_("no text in it"),
     ParseStatus.UNSUPPORTED: N_("format not supported"),
+    "unreadable": N_("could not be fetched"),
 }
 
 GATE: Mapping[str, str] = {
@@ -278,6 +279,8 @@ NOTICE: Mapping[str, str] = {
     "returned": N_("The item is back in the queue."),
     "thanks": N_("Thank you. Your feedback is on record."),
     "signed_out": N_("You are signed out."),
+    "source_asked": N_("The source is read as soon as its turn comes. Reload the page to see how far it is."),
+    "removals_accepted": N_("Accepted. The next pass removes as many documents as were held back."),
 }
 
 PROBLEM: Mapping[str, str] = {
@@ -308,6 +311,73 @@ PROBLEM: Mapping[str, str] = {
         "The connection was lost. Ask again; an answer that was ready is among your answers."
     ),
     "page_not_rendered": N_("The page image cannot be shown."),
+}
+
+SOURCE_STATE: Mapping[str, str] = {
+    "fresh": N_("in order"),
+    "stale": N_("out of date"),
+    "failing": N_("cannot be read"),
+    "held": N_("removal held back"),
+    "never_read": N_("never read"),
+    "running": N_("being read"),
+    "pushed": N_("documents are sent to it"),
+}
+
+NEXT_STEP: Mapping[str, str] = {
+    "stale": N_("Read it now. If that does not help, look at its recent passes and at its schedule."),
+    "failing": N_("What was read before still answers. Repair what the code names, then read it again."),
+    "held": N_(
+        "The last listing lacked so many documents that nothing was removed. Look whether the source is whole; if the removal is meant, accept it."
+    ),
+    "never_read": N_("Read it now, or give it a schedule in the workspace file."),
+    "running": N_("Reload the page to see how far it is."),
+}
+
+SOURCE_PROBLEM: Mapping[str, str] = {
+    "source_unavailable": N_("The server does not answer."),
+    "source_timeout": N_("The server took longer than allowed."),
+    "source_credentials_refused": N_("The server refuses the name, password or key."),
+    "source_login_refused": N_("The server refuses the name, password or key."),
+    "source_host_unverified": N_("The server is not the one that is known: its key is another one."),
+    "source_certificate_untrusted": N_("The server's certificate is not trusted."),
+    "source_folder_missing": N_("The folder is not there."),
+    "source_folder_unreadable": N_("A folder could not be read."),
+    "source_sidecar_missing": N_("The manifest is not there."),
+    "source_query_failed": N_("The query failed."),
+    "source_sent_a_page": N_("The server sent a web page where a document should be."),
+    "source_error_page": N_("The server sent a web page where a document should be."),
+    "source_listing_garbled": N_("What the server listed cannot be understood."),
+    "source_listing_loops": N_("The server lists the same documents again and again."),
+    "source_too_large": N_("It lists more documents than allowed."),
+    "source_shrunk": N_("Many documents are suddenly missing from the listing."),
+    "source_file_gone": N_("The file was gone when it should be read."),
+    "source_file_too_large": N_("The file is larger than allowed."),
+    "source_changed_while_read": N_("It changed while it was read; the next pass tries again."),
+    "source_name_unreadable": N_("The name cannot be read."),
+    "erased": N_("It was erased here and is not taken in again."),
+}
+
+OUTCOME: Mapping[str, str] = {
+    "running": N_("running"),
+    "complete": N_("complete"),
+    "held": N_("removal held back"),
+    "failed": N_("failed"),
+    "overtaken": N_("overtaken by a newer pass"),
+}
+
+TRIGGER: Mapping[str, str] = {
+    "schedule": N_("by schedule"),
+    "watch": N_("after a change"),
+    "asked": N_("asked for"),
+    "command": N_("by command"),
+}
+
+LEFT_OUT: Mapping[str, str] = {
+    "wrong_tenant": N_("It says another organisation than the document that carries it."),
+    "tenant_unknown": N_("It names an organisation that this source does not serve."),
+    "metadata_invalid": N_("What the manifest says of it cannot be understood."),
+    "source_key_duplicate": N_("Its key stands in more than one row."),
+    "content_missing": N_("Its stored content is missing."),
 }
 
 READINESS: Mapping[str, str] = {
@@ -372,6 +442,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "fact": FACT,
     "notice": NOTICE,
     "problem": PROBLEM,
+    "source": SOURCE_STATE,
+    "next": NEXT_STEP,
+    "source_problem": SOURCE_PROBLEM,
+    "outcome": OUTCOME,
+    "trigger": TRIGGER,
+    "left_out": LEFT_OUT,
     "readiness": READINESS,
     "severity": SEVERITY,
     "owner": OWNER,
