@@ -177,6 +177,14 @@ def findings_of(connection: Connection, audit_id: str, reader: Principal) -> lis
     return [_seen(row, admitted) for row in rows]
 
 
+def keys_of(connection: Connection, audit_id: str, tenant: str) -> list[DocumentKey]:
+    """Of the same findings in the same order, whoever asks: for counting, never for showing."""
+    columns = (readiness_finding.c.source, readiness_finding.c.external_id)
+    where = and_(readiness_finding.c.tenant == tenant, readiness_finding.c.audit_id == audit_id)
+    rows = connection.execute(select(*columns).where(where).order_by(readiness_finding.c.n))
+    return [DocumentKey(row.source, row.external_id, tenant) for row in rows]
+
+
 def _seen(row: RowMapping, admitted: _Admitted) -> SeenFinding:
     finding = finding_from(row["body"])
     mine = admitted(row["source"], row["external_id"], row["rights"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +20,7 @@ from countersign.corpus.readiness.check_origin import kind_of
 from countersign.corpus.readiness.working import Told
 from countersign.domain.readiness import (
     CodeSummary,
+    DocumentKey,
     Policy,
     ReadinessFinding,
     ReadinessReport,
@@ -98,6 +99,25 @@ class Summary:
         for code in {finding.code for finding in findings}:
             self._add_code(self._codes[code], [finding for finding in findings if finding.code == code])
         self._kept.extend(findings[: max(0, MAX_FINDINGS - len(self._kept))])
+
+    def recount(self, source: str, findings: Sequence[ReadinessFinding]) -> None:
+        """Score one document of `source` by what was found in it, shown or withheld, without counting it as read."""
+        self._sources[source].policies[policy_of(findings, self._policy)] += 1
+        self._score(self._sources[source], findings)
+        for code in {finding.code for finding in findings}:
+            self._add_code(self._codes[code], [finding for finding in findings if finding.code == code])
+        self._kept.extend(findings)
+
+    def again(self, report: ReadinessReport) -> ReadinessReport:
+        """`report` with the codes, scores and findings that were recounted; documents without findings are in its counts."""
+        self._documents = report.documents
+        for score in report.sources:
+            source = self._sources[score.source]
+            source.documents = score.documents
+            source.policies["index"] += score.documents - source.policies.total()
+        sources = tuple(self._source(name, source) for name, source in sorted(self._sources.items()))
+        codes = tuple(sorted((self._code(*item) for item in self._codes.items()), key=_worst_first))
+        return replace(report, sources=sources, codes=codes, findings=tuple(self._kept))
 
     def _count_contents(self, told: Told, findings: Sequence[ReadinessFinding]) -> None:
         contents = told.contents
@@ -182,6 +202,23 @@ class Summary:
         worst = tuple(finding for _, finding in sorted(code.worst, key=lambda item: item[0], reverse=True))
         share = code.documents / self._documents if self._documents else 0.0
         return CodeSummary(name, code.severity, code.documents, code.findings, code.accepted, share, worst)
+
+
+def recounted(
+    report: ReadinessReport,
+    findings: Sequence[ReadinessFinding],
+    keys: Sequence[DocumentKey],
+    policy: PolicyOf = usual_policy,
+) -> ReadinessReport:
+    """`report` by what is accepted now. `keys` say which document each of `findings` is about, where it is withheld too."""
+    summary = Summary(policy, [score.source for score in report.sources])
+    by_document: dict[DocumentKey, list[ReadinessFinding]] = {}
+    for key, finding in zip(keys, findings, strict=True):
+        by_document.setdefault(key, []).append(finding)
+    for key, found in by_document.items():
+        if key.source in {score.source for score in report.sources}:
+            summary.recount(key.source, found)
+    return summary.again(report)
 
 
 def _worst_first(summary: CodeSummary) -> tuple[int, int, str]:
