@@ -48,6 +48,7 @@ def cross_check(workspace: Workspace, reader: Reader) -> None:
         check.model(model)
     for assistant in workspace.assistants.values():
         check.assistant(assistant)
+    check.storage()
     check.webhook()
     if not workspace.assistants:
         check.doubtful("assistants", "no assistant is described, so nobody can ask anything")
@@ -148,6 +149,22 @@ class _Checks:
                 self.wrong(where, f"`{key}` is missing", f"an endpoint of dialect {model.dialect} needs it")
         if model.first_byte_timeout_s > model.timeout_s and self._said(f"{where}.first_byte_timeout"):
             self.wrong(f"{where}.first_byte_timeout", "is longer than `timeout`", "make it shorter")
+
+    # -- storage ------------------------------------------------------------------------------------------------
+    def storage(self) -> None:
+        workspace = self._workspace
+        remote = "://" in workspace.storage
+        if workspace.index == "lance" and remote and not workspace.storage.startswith("s3://"):
+            self.wrong("index", "`lance` needs s3:// or a folder", "use `embedded`, or another `storage`")
+        settings = workspace.object_storage
+        if settings.endpoint.startswith("http://") and not settings.allow_http:
+            self.wrong(
+                "object_storage.endpoint",
+                "documents would leave this machine without encryption",
+                "use https, or say `allow_http: true`",
+            )
+        if bool(settings.key) != bool(settings.secret):
+            self.wrong("object_storage", "`key` and `secret` belong together", "say both or none")
 
     # -- notices ------------------------------------------------------------------------------------------------
     def webhook(self) -> None:

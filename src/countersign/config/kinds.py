@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -258,7 +259,7 @@ def _file_secret(path: Path) -> str:
         ) from None
 
 
-def _read_secret(reader: Reader, place: Place) -> Secret:
+def _read_secret(reader: Reader, place: Place, *, always: bool = False) -> Secret:
     value = scalar(place, "${env:NAME} or ${file:PATH}").strip()
     match = _REFERENCE.fullmatch(value)
     if match is None:  # never repeat the value: it may be the secret itself
@@ -267,13 +268,15 @@ def _read_secret(reader: Reader, place: Place) -> Secret:
             "put it into the environment or a file and write ${env:NAME} or ${file:PATH}",
             "secret_in_file",
         )
-    resolved = resolve(reader, match[1], match[2].strip())
+    resolved = resolve(reader, match[1], match[2].strip(), always=always)
     if match[1] == "file" and resolved and (reader.root / match[2].strip()).stat().st_mode & 0o007:
         reader.warn(place, "every user of this machine may read the secret's file", "run chmod 600 on it")
     return Secret(value, resolved)
 
 
 secret = Kind("${env:NAME} or ${file:PATH}", _read_secret)
+store_secret = Kind(secret.label, partial(_read_secret, always=True))
+"""Of a store that every command needs."""
 
 
 def _no_password(value: str) -> str:

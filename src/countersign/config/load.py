@@ -82,6 +82,7 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
     state = reader.root / "state" if remote else (reader.root / storage).resolve()
     database = str(said.pop("database", "sqlite"))
     embeddings = said.pop("embeddings", EmbeddingSettings())
+    shared = "lance" if database != "sqlite" and storage.startswith("s3://") else "embedded"
     return Workspace(
         name=str(said.pop("name", "")),
         root=reader.root,
@@ -91,6 +92,7 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
         sources=_sources(said.pop("sources", {})),
         models=_models(said.pop("models", {})),
         assistants={name: each.build(name) for name, each in said.pop("assistants", {}).items()},
+        index=said.pop("index", shared),
         embeddings=None if embeddings == "none" else embeddings,
         **said,
     )

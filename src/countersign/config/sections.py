@@ -22,6 +22,7 @@ from countersign.config.kinds import (
     seconds,
     secret,
     size,
+    store_secret,
     term,
     text,
     whole,
@@ -36,6 +37,7 @@ from countersign.domain.workspace import (
     EmbeddingSettings,
     HoldRules,
     ModelSettings,
+    ObjectStorage,
     ParseLimits,
     PosixRights,
     Process,
@@ -317,6 +319,15 @@ NOTIFY_KEYS = (
     Key("webhook", section(WEBHOOK_KEYS, _webhook), "Ids and a status over HTTP when a review opens, is overdue or is decided; never a text.", "nobody is notified"),
 )  # fmt: skip
 
+# -- shared storage ---------------------------------------------------------------------------------------------
+OBJECT_STORAGE_KEYS = (
+    Key("endpoint", http, "Its address, where it is not Amazon's.", "Amazon S3"),
+    Key("region", text("a region such as us-east-1"), "The store's own name of the region.", "the machine's AWS settings"),
+    Key("key", store_secret, "Access key id, by reference.", "the machine's AWS settings"),
+    Key("secret", store_secret, "Secret access key, by reference.", "the machine's AWS settings"),
+    Key("allow_http", yes_no, "Accept an endpoint without TLS.", "false"),
+)  # fmt: skip
+
 # -- the workspace ----------------------------------------------------------------------------------------------
 RETENTION_KEYS = (
     Key("answers", duration, "How long texts of answers stay readable.", "365d"),
@@ -349,6 +360,8 @@ WORKSPACE_KEYS = (
     Key("tenants", many(name, at_least=1), "Who shares this workspace; nothing crosses between them.", "[main]"),
     Key("database", database, "`sqlite` keeps `countersign.db` in the state folder.", "sqlite"),
     Key("storage", location, "Where files and derived state are kept.", "./state"),
+    Key("object_storage", section(OBJECT_STORAGE_KEYS, ObjectStorage), "How to reach `storage: s3://…`.", "the machine's AWS settings"),
+    Key("index", choice("embedded", "lance"), "`embedded`: the passage index lies on this machine. `lance`: on the storage, for several machines.", "lance on Postgres with object storage, else embedded"),
     Key("sources", named(SOURCE, check_name, "a section for each source"), "Where documents come from.", "none"),
     Key("models", named(MODEL, check_name, "a section for each model"), "Language models; `extractive` is always there.", "none"),
     Key("embeddings", EMBEDDINGS, "Where vectors are made. Absent: the embedded model. `none`: search by words only.", "the embedded model"),

@@ -46,6 +46,16 @@ counter = Table(
     comment="`mutation` numbers every change of the corpus; its row lock keeps numbers and commits in one order",
 )
 
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False, comment="grows with every holder; what is older may not write"),
+    Column("until", Float, nullable=False, comment="seconds since 1970 by the database server's clock"),
+    comment="which of several processes leads",
+)
+
 # -- access -----------------------------------------------------------------------------------------------------
 person = Table(
     "person",

@@ -146,6 +146,14 @@ def upgrade() -> None:
     with op.batch_alter_table('job', schema=None) as batch_op:
         batch_op.create_index('ix_job_queue', ['state', 'not_before'], unique=False)
 
+    op.create_table('lease',
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('holder', sa.String(), nullable=False),
+    sa.Column('epoch', sa.BigInteger(), nullable=False, comment='grows with every holder; what is older may not write'),
+    sa.Column('until', sa.Float(), nullable=False, comment="seconds since 1970 by the database server's clock"),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_lease')),
+    comment='which of several processes leads'
+    )
     op.create_table('person',
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('tenant', sa.String(), nullable=False),
@@ -520,6 +528,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_person_tenant'))
 
     op.drop_table('person')
+    op.drop_table('lease')
     with op.batch_alter_table('job', schema=None) as batch_op:
         batch_op.drop_index('ix_job_queue')
 
