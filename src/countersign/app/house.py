@@ -16,16 +16,20 @@ from countersign.answer.line import Line
 from countersign.app.asking import Asking
 from countersign.app.desk import Desk
 from countersign.app.erasing import Erasing
+from countersign.app.freshness import Freshness
 from countersign.app.health import Health
 from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
-from countersign.app.notices import NOTIFY_ATTEMPTS, Notices
+from countersign.app.notices import NOTIFY_ATTEMPTS, Notices, open_outbox
 from countersign.app.office import require_ready
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
 from countersign.app.privacy import Privacy
+from countersign.app.reading import Connect, Reading
 from countersign.app.releases import behaviour_of, register_releases
+from countersign.app.schedule import Scheduler
 from countersign.app.sync import Sync, SyncReport, SyncWatch
+from countersign.app.watching import Watching, watched_folder
 from countersign.app.worker import Worker
 from countersign.corpus import language
 from countersign.corpus.blobs import Blobs
@@ -34,7 +38,7 @@ from countersign.corpus.ingest import Ingestion, Intake
 from countersign.corpus.seams import Chunker, Embedder, Parser
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
-from countersign.domain.errors import CountersignError, IntegrityError, NotFound, StorageError, UsageError
+from countersign.domain.errors import CountersignError, IntegrityError, StorageError
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.budget import Budget
@@ -45,9 +49,9 @@ from countersign.gateway.residency import allowed_regions, may_go
 from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
 from countersign.retrieval.retrieve import RetrievalSettings, Retriever
-from countersign.review.notify import NOTIFY_JOB
+from countersign.review.notify import MAIL_JOB, NOTIFY_JOB, Notifier
 from countersign.sources.connector import SourceConnector
-from countersign.sources.registry import PUSH, Surroundings, open_connector
+from countersign.sources.registry import open_connector
 from countersign.storage.answers import SqlAnswerStore
 from countersign.storage.blobs import open_blobs
 from countersign.storage.budgets import SqlBudgets
@@ -55,8 +59,8 @@ from countersign.storage.checkpoints import Checkpointer
 from countersign.storage.database import Database
 from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
 from countersign.storage.jobs import SqlJobs
+from countersign.storage.mail_notifier import MailNotifier
 from countersign.storage.migrate import upgrade
-from countersign.storage.notices import Outbox
 from countersign.storage.passage_index import PassageIndexes
 from countersign.storage.passages import SqlPassageStore
 from countersign.storage.webhooks import WebhookNotifier
@@ -90,12 +94,15 @@ class House:
     checkpointer: Checkpointer
     erasing: Erasing
     clock: Clock
+    freshness: Freshness
+    reading: Reading
+    scheduler: Scheduler
     is_owner: bool
-    _sync: Sync
     _http: HttpClient
     _budget: Budget
     _budgets: SqlBudgets
     _lock: WorkspaceLock
+    _watching: list[Watching]
     _background: list[asyncio.Task[None]]
 
     async def start(self) -> None:
@@ -106,6 +113,9 @@ class House:
         self._run("worker", self._work)
         self._run("checkpointer", self.checkpointer.run)
         self._run("warm-up", self._warm_up)
+        self._run("scheduler", self.scheduler.run)
+        for watching in self._watching:
+            self._run(f"watch over {watching.source}", watching.run)
 
     def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = asyncio.create_task(self._keep(name, work), name=name)
@@ -147,26 +157,10 @@ class House:
 
     async def sync(self, source: str, watch: SyncWatch) -> SyncReport:
         """One pass over a configured source. Raises `NotFound`, `UsageError` (push), `SourceError`."""
-        settings = self.workspace.sources.get(source)
-        if settings is None:
-            raise NotFound(
-                f"there is no source {source!r}",
-                code="source_not_found",
-                hint=f"Known: {', '.join(sorted(self.workspace.sources))}.",
-            )
-        tenants = settings.tenants or self.workspace.tenants
-        return await self._sync.run(source, self.connector(source), tenants, watch)
+        return await self.reading.run(source, watch)
 
     def connector(self, source: str) -> SourceConnector:
-        settings = self.workspace.sources[source]
-        if settings.connector == PUSH:
-            raise UsageError(
-                f"source {source!r} is pushed to, not read",
-                code="source_not_readable",
-                hint="PUT documents to /api/documents instead.",
-            )
-        cache = self.workspace.state / "sources" / source
-        return open_connector(settings, Surroundings(self.workspace.root, self.workspace.tenants, cache))
+        return self.reading.connector(source)
 
     async def _sign_last(self) -> None:
         """Whatever is wrong with the record or its disk, the rest of the house still closes."""
@@ -198,10 +192,16 @@ def _tell_why_it_ended(task: asyncio.Task[None]) -> None:
 
 
 async def open_house(
-    workspace: Workspace, *, model_cache: Path, owner: bool | None = None, clock: Clock | None = None
+    workspace: Workspace,
+    *,
+    model_cache: Path,
+    owner: bool | None = None,
+    clock: Clock | None = None,
+    connect: Connect = open_connector,
 ) -> House:
     """Join the house. `owner` True requires the workspace's lock (`Conflict`), None takes it when it is free, False
-    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces. Raises `Conflict`
+    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces. `connect` opens a
+    source. Raises `Conflict`
     (`restore_unfinished`) too while what was erased since a backup could still be there."""
     require_ready(workspace)
     lock = WorkspaceLock(workspace.state)
@@ -213,7 +213,7 @@ async def open_house(
         database = Database(workspace.database)
         undo.callback(database.close)
         upgrade(database)
-        house = await _join(workspace, database, lock, model_cache, clock or SystemClock(), is_owner)
+        house = await _join(workspace, database, lock, model_cache, clock or SystemClock(), is_owner, connect)
         undo.pop_all()
     return house
 
@@ -225,6 +225,7 @@ async def _join(
     model_cache: Path,
     clock: Clock,
     is_owner: bool,
+    connect: Connect,
 ) -> House:
     """Every part, chosen and joined in the order they need each other; nothing is decided here."""
     keys = workspace.state / "keys"
@@ -254,7 +255,7 @@ async def _join(
     budget = Budget(budgets)
     guard = Guard()
     privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
-    outbox = Outbox(is_open=workspace.webhook is not None)
+    outbox = open_outbox(workspace)
     line = Line(
         clock=clock,
         assistants=workspace.assistants,
@@ -272,15 +273,19 @@ async def _join(
     erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
     if is_owner:
         await erasing.rebuild_if_asked()
-    notifier = WebhookNotifier(workspace.webhook, http, clock) if workspace.webhook else None
-    notices = Notices(database, workspace, notifier, outbox, clock)
+    notices = Notices(database, workspace, _notifiers(workspace, http, clock), outbox, clock)
+    handlers = {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle, **notices.handlers()}
     worker = Worker(
         jobs,
-        {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle, **notices.handlers()},
+        handlers,
         clock,
         concurrency=2 * workspace.parsing.workers + 2,
-        attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS},
+        attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS, MAIL_JOB: NOTIFY_ATTEMPTS},
     )
+    sync = Sync(database, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake, outbox)
+    reading = Reading(database, workspace, sync, connect)
+    handlers |= reading.handlers()
+    scheduler = Scheduler(database, workspace, outbox, clock, worker.wake)
     return House(
         workspace=workspace,
         database=database,
@@ -303,12 +308,19 @@ async def _join(
         checkpointer=Checkpointer(database, workspace.state / "checkpoints", signer, clock),
         erasing=erasing,
         clock=clock,
+        freshness=Freshness(database, workspace, clock, scheduler.wake),
+        reading=reading,
+        scheduler=scheduler,
         is_owner=is_owner,
-        _sync=Sync(documents, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake),
         _http=http,
         _budget=budget,
         _budgets=budgets,
         _lock=lock,
+        _watching=[
+            Watching(database, folder, settings.name, reading.tenants(settings), clock, scheduler.wake)
+            for settings in workspace.sources.values()
+            if (folder := watched_folder(workspace, settings)) is not None
+        ],
         _background=[],
     )
 
@@ -332,6 +344,16 @@ def index_version(chunker: Chunker, embedder: Embedder | None) -> str:
     """Names everything that the derived index was made with; another version is another folder."""
     made_with = f"{chunker.settings_id}|{embedder.model_id if embedder else 'lexical'}"
     return hashlib.sha256(made_with.encode()).hexdigest()[:16]
+
+
+def _notifiers(workspace: Workspace, http: HttpClient, clock: Clock) -> Mapping[str, Notifier]:
+    """By the kind of job that carries a notice."""
+    found: dict[str, Notifier] = {}
+    if workspace.webhook is not None:
+        found[NOTIFY_JOB] = WebhookNotifier(workspace.webhook, http, clock)
+    if workspace.mail is not None:
+        found[MAIL_JOB] = MailNotifier(workspace.mail, workspace.name)
+    return found
 
 
 def _ladders(workspace: Workspace, http: HttpClient, budget: Budget) -> Mapping[str, Ladder]:

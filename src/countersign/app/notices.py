@@ -1,4 +1,4 @@
-"""The desk's clockwork: what is overdue moves up, and whoever is to be told is told."""
+"""What happens by itself at the desk: what is overdue moves up, and whoever is to be told is told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from countersign.domain.clock import Clock
 from countersign.domain.jobs import Handler, Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.residency import allowed_regions, may_go
-from countersign.review.notify import NOTIFY_JOB, OVERDUE_JOB, Notifier
+from countersign.review.notify import MAIL_JOB, NOTIFY_JOB, OVERDUE_JOB, Notifier
 from countersign.storage.database import Database
 from countersign.storage.notices import Outbox, read_notice
 from countersign.storage.reviews import mark_overdue
@@ -20,25 +20,32 @@ NOTIFY_ATTEMPTS = 12
 logger = logging.getLogger(__name__)
 
 
+def open_outbox(workspace: Workspace) -> Outbox:
+    """Open for whoever the workspace's file names."""
+    mail = workspace.mail
+    return Outbox(is_open=workspace.webhook is not None, mail_about=mail.about if mail else ())
+
+
 class Notices:
-    """Handlers of the `review_overdue` and `notify` jobs. Without a notifier nothing is queued or sent."""
+    """Handlers of the `review_overdue` job and of the notices. `notifiers` by the kind of job that they carry: without
+    any, nothing is queued or sent."""
 
     def __init__(
         self,
         database: Database,
         workspace: Workspace,
-        notifier: Notifier | None,
+        notifiers: Mapping[str, Notifier],
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._database = database
         self._workspace = workspace
-        self._notifier = notifier
+        self._notifiers = notifiers
         self._clock = clock
         self._outbox = outbox
 
     def handlers(self) -> dict[str, Handler]:
-        return {OVERDUE_JOB: self.mark, NOTIFY_JOB: self.send}
+        return {OVERDUE_JOB: self.mark, NOTIFY_JOB: self.send, MAIL_JOB: self.send}
 
     async def mark(self, job: Job) -> Mapping[str, object]:
         """At a deadline: an item that nobody has decided goes up to the admins; it is never delivered by time."""
@@ -47,16 +54,17 @@ class Notices:
 
     async def send(self, job: Job) -> Mapping[str, object]:
         """One notice. Raises a `ProviderError` kind when the receiver did not take it; the job is tried again then."""
-        if self._notifier is None:
+        notifier = self._notifiers.get(job.kind)
+        if notifier is None:
             return {"dropped": "not_configured"}
         found = await self._database.read(read_notice, job)
         if found is None:
             return {"dropped": "nothing_to_tell"}
         notice, labels = found
-        if not self._may_learn(self._notifier.region, labels):
+        if not self._may_learn(notifier.region, labels):
             logger.warning("notice %s is not sent: residency_not_allowed", notice.notice_id)
             return {"dropped": "residency_not_allowed"}
-        await self._notifier.notify(notice)
+        await notifier.notify(notice)
         return {"sent": notice.event}
 
     def _may_learn(self, region: str, labels: tuple[str | None, ...]) -> bool:

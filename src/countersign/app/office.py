@@ -18,6 +18,7 @@ from countersign.storage.database import Database
 from countersign.storage.migrate import upgrade
 
 if TYPE_CHECKING:
+    from countersign.app.audits import Audits
     from countersign.app.desk import Desk
     from countersign.app.library import Library
 
@@ -71,21 +72,27 @@ class Office:
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, lambda: None
         )
 
+    def audits(self) -> Audits:
+        """Readiness audits of this workspace's sources, and what was accepted of their findings."""
+        from countersign.app.audits import Audits
+
+        return Audits(self.database, self.workspace, self.clock, lambda: None)
+
     def desk(self) -> Desk:
         """Answers and reviews; its page images need the parser of an open house."""
         from countersign.access.keys import load_server_key
         from countersign.app.desk import Desk
+        from countersign.app.notices import open_outbox
         from countersign.app.privacy import Privacy
         from countersign.corpus.service import SandboxedParser
         from countersign.guard.pipeline import Guard
         from countersign.storage.blobs import open_blobs
-        from countersign.storage.notices import Outbox
 
         workspace = self.workspace
         parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
         blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs")
         privacy = Privacy(Guard(), workspace.assistants, load_server_key(workspace.state).value)
-        outbox = Outbox(is_open=self.workspace.webhook is not None)
+        outbox = open_outbox(self.workspace)
         return Desk(self.database, blobs, parser, privacy, self.clock, outbox)
 
     def close(self) -> None:

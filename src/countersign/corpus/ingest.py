@@ -8,6 +8,7 @@ transaction. Whatever is interrupted runs again and ends in the same state.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -40,6 +41,14 @@ class Received:
     job_id: str
     change: str
     """`unchanged`, `metadata`, `content`, `new`, `quarantined`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a source showed a document: the name that it gave this content, and the pass that saw it (0 = none)."""
+
+    revision: str = ""
+    pass_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,10 @@ class DocumentStore(Protocol):
         parent_id: str,
         actor: str,
         now: datetime,
-    ) -> Received: ...
+        seen: Seen = Seen(),
+    ) -> Received:
+        """Raises `Conflict` (`sync_overtaken`) when `seen` belongs to a pass that is no longer the newest."""
+        ...
 
     async def pending(self, document_id: str, version: int) -> Pending | None:
         """None when that version is no longer wanted: replaced, deleted or already done."""
@@ -88,12 +100,6 @@ class DocumentStore(Protocol):
 
     async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> None: ...
 
-    async def remove_absent(
-        self, tenant: str, source: str, present: set[str], actor: str, now: datetime
-    ) -> int:
-        """Delete every document of that source and tenant that the source no longer lists."""
-        ...
-
 
 class Intake:
     """The one door for new content, whatever connector or client it comes from."""
@@ -104,18 +110,43 @@ class Intake:
         self._clock = clock
 
     async def receive(
-        self, document: SourceDocument, content: bytes, *, actor: str, parent_id: str = ""
+        self,
+        document: SourceDocument,
+        content: bytes,
+        *,
+        actor: str,
+        parent_id: str = "",
+        seen: Seen = Seen(),
     ) -> Received:
-        blob = await self._blobs.put(content, document.tenant)
-        return await self._store.receive(
-            document,
-            sha=sha256(content).hexdigest(),
-            blob=blob,
-            size=len(content),
-            parent_id=parent_id,
-            actor=actor,
-            now=self._clock.now(),
+        arrival = (document, content, seen)
+        [received] = await self._receive([arrival], actor, parent_id)
+        return received
+
+    async def receive_many(
+        self, arrivals: Sequence[tuple[SourceDocument, bytes, Seen]], *, actor: str
+    ) -> list[Received]:
+        """Several, received in their order: their bytes are stored together, and their facts share a commit."""
+        return await self._receive(arrivals, actor, "")
+
+    async def _receive(
+        self, arrivals: Sequence[tuple[SourceDocument, bytes, Seen]], actor: str, parent_id: str
+    ) -> list[Received]:
+        storing = (self._blobs.put(content, document.tenant) for document, content, _ in arrivals)
+        blobs = await asyncio.gather(*storing)
+        receiving = (
+            self._store.receive(
+                document,
+                sha=sha256(content).hexdigest(),
+                blob=blob,
+                size=len(content),
+                parent_id=parent_id,
+                actor=actor,
+                now=self._clock.now(),
+                seen=seen,
+            )
+            for (document, content, seen), blob in zip(arrivals, blobs, strict=True)
         )
+        return await asyncio.gather(*receiving)
 
 
 class Ingestion:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+SYNC_JOB = "sync"
+"""Job kind: one pass over a source; its subject is the source's name."""
+
 JobState = Literal["queued", "running", "done", "failed"]
 
 

@@ -12,24 +12,27 @@ import hmac
 import json
 
 from countersign.domain.clock import iso
-from countersign.review.notify import Notice
+from countersign.review.notify import Notice, NoticeEvent
 
 NOTICE_HEADER = "countersign-notice"
 TIMESTAMP_HEADER = "countersign-timestamp"
 SIGNATURE_HEADER = "countersign-signature"
 
 
+def fields_of(event: NoticeEvent) -> tuple[str, ...]:
+    if event.startswith("source."):
+        return ("source", "synced", "error")
+    return ("assistant", "answer_id", "review_id", "status")
+
+
 def body_of(notice: Notice) -> bytes:
-    """UTF-8 JSON with the fields of `Notice`; the time is ISO 8601 with zone."""
+    """UTF-8 JSON: what every notice says, and the fields that its kind of event has; the time is ISO 8601 with zone."""
     said = {
         "notice_id": notice.notice_id,
         "event": notice.event,
         "occurred": iso(notice.occurred),
         "tenant": notice.tenant,
-        "assistant": notice.assistant,
-        "answer_id": notice.answer_id,
-        "review_id": notice.review_id,
-        "status": notice.status,
+        **{name: getattr(notice, name) for name in fields_of(notice.event)},
     }
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 

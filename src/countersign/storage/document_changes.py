@@ -20,16 +20,32 @@ _SAID_OF_PARTS = ("residency", "classification", "valid_from", "valid_to")
 _INHERITED = (*_SAID_OF_PARTS, "superseded_at")
 
 
-def carry_to_passages(connection: Connection, document_id: str, seq: int) -> None:
-    """A document's rights and validity stand on each of its passages too, because every index leg filters on them."""
+def carry_to_passages(connection: Connection, document_id: str, seq: int, *, replaced: bool = False) -> None:
+    """A document's rights and validity stand on each of its passages too, because every index leg filters on them.
+
+    Passages of an older version, which answer until the newer one was read, only ever get narrower: what opens the new
+    content to more people was not said of the old. `replaced` says that the present version becomes such an older one.
+    """
     doc = connection.execute(select(document).where(document.c.id == document_id)).mappings().one()
-    connection.execute(
-        update(passage)
-        .where(passage.c.document_id == document_id, passage.c.live)
-        .values(
-            rights_id=doc["rights_id"], valid_from=doc["valid_from"], valid_to=end_of_validity(doc), seq=seq
-        )
-    )
+    live = and_(passage.c.document_id == document_id, passage.c.live)
+    values = {"valid_from": doc["valid_from"], "valid_to": end_of_validity(doc), "seq": seq}
+    newest = doc["version"] + 1 if replaced else doc["version"]
+    present = and_(live, passage.c.version == newest)
+    connection.execute(update(passage).where(present).values(**values, rights_id=doc["rights_id"]))
+    older = and_(live, passage.c.version < newest)
+    held = connection.execute(select(passage.c.rights_id).where(older).distinct()).scalars().all()
+    for rights_id in held:
+        narrower = _narrower(connection, doc["tenant"], rights_id, doc["rights_id"])
+        same = and_(older, passage.c.rights_id == rights_id, passage.c.seq != seq)
+        connection.execute(update(passage).where(same).values(**values, rights_id=narrower))
+
+
+def _narrower(connection: Connection, tenant: str, first: int, second: int) -> int:
+    if first == second:
+        return first
+    found = select(rights.c.id, rights.c.canonical).where(rights.c.id.in_((first, second)))
+    sets = {row.id: Rights.from_canonical(row.canonical) for row in connection.execute(found)}
+    return intern(connection, tenant, sets.get(first, Rights()).intersect(sets.get(second, Rights())))
 
 
 def withdraw_passages(connection: Connection, document_id: str, seq: int) -> None:

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
-from countersign.corpus.ingest import Indexable, Pending, Received
+from countersign.corpus.ingest import Indexable, Pending, Received, Seen
 from countersign.corpus.seams import Vectors
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, ParseStatus, Rights, SourceDocument
 from countersign.domain.events import Event, EventKind
-from countersign.domain.ids import new_id
+from countersign.storage.arrivals import INGEST_JOB, Arrival
 from countersign.storage.database import Database, next_seq
 from countersign.storage.document_changes import (
-    carry_to_children,
-    carry_to_passages,
     delete_document,
-    effective_rights,
     end_of_validity,
-    settle_end,
     settle_supersession,
     withdraw_passages,
 )
 from countersign.storage.events import append_in
-from countersign.storage.jobs import enqueue_in
-from countersign.storage.rights import intern
-from countersign.storage.tables import document, document_version, embedding, passage, source_state
+from countersign.storage.tables import document, document_version, embedding, passage
 
-INGEST_JOB = "ingest"
-_STILL_OPEN = ("queued",)
+__all__ = ["INGEST_JOB", "SqlDocumentStore"]
 _FOUND = frozenset({ParseStatus.OK, ParseStatus.PARTIAL})
 
 
@@ -52,8 +44,9 @@ class SqlDocumentStore:
         parent_id: str,
         actor: str,
         now: datetime,
+        seen: Seen = Seen(),  # noqa: B008 - frozen
     ) -> Received:
-        arrival = _Arrival(document, sha, blob, size, parent_id, actor, now)
+        arrival = Arrival(document, sha, blob, size, parent_id, actor, now, seen)
         return await self._database.write(arrival.write)
 
     async def pending(self, document_id: str, version: int) -> Pending | None:
@@ -67,166 +60,6 @@ class SqlDocumentStore:
 
     async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> None:
         await self._database.write(_complete, pending, outcome, now)
-
-    async def remove_absent(
-        self, tenant: str, source: str, present: set[str], actor: str, now: datetime
-    ) -> int:
-        return await self._database.write(_remove_absent, tenant, source, present, actor, now)
-
-    async def synced(self, tenant: str, source: str, count: int, now: datetime, error: str = "") -> None:
-        """Note the end of a pass over a source; with `error` the last success stays what it was."""
-        await self._database.write(_synced, tenant, source, count, now, error)
-
-
-class _Arrival:
-    """One document version at the door: what was there before decides what must happen."""
-
-    def __init__(
-        self, doc: SourceDocument, sha: str, blob: str, size: int, parent_id: str, actor: str, now: datetime
-    ) -> None:
-        self.doc, self.sha, self.blob, self.size = doc, sha, blob, size
-        self.parent_id, self.actor, self.now = parent_id, actor, now
-
-    def write(self, connection: Connection) -> Received:
-        key = and_(
-            document.c.tenant == self.doc.tenant,
-            document.c.source == self.doc.source,
-            document.c.external_id == self.doc.external_id,
-        )
-        before = connection.execute(select(document).where(key).with_for_update()).mappings().first()
-        facts = self._facts(connection)
-        if before is None:
-            return self._create(connection, facts)
-        if not self.doc.title:  # the parse may have found a better one than the filename
-            del facts["title"]
-        return self._update(connection, before, facts)
-
-    def _facts(self, connection: Connection) -> dict[str, Any]:
-        doc = self.doc
-        return {
-            "title": doc.title or doc.filename,
-            "rights_id": intern(
-                connection, doc.tenant, effective_rights(connection, doc.rights, self.parent_id)
-            ),
-            "rights_origin": doc.rights_origin,
-            "own_rights": doc.rights.canonical(),
-            "residency": doc.residency,
-            "classification": doc.classification,
-            "owner": doc.owner,
-            "modified": _iso(doc.modified),
-            "valid_from": _iso(doc.valid_from),
-            "valid_to": _iso(doc.valid_to),
-            "supersedes": doc.supersedes,
-            "parent_id": self.parent_id or None,
-            "parts": {part.filename: _part_to_json(part) for part in doc.parts},
-        }
-
-    def _create(self, connection: Connection, facts: dict[str, Any]) -> Received:
-        document_id = new_id("doc")
-        values = {
-            **facts,
-            "id": document_id,
-            "tenant": self.doc.tenant,
-            "source": self.doc.source,
-            "external_id": self.doc.external_id,
-            "status": DocumentStatus.QUARANTINED if self.doc.quarantine else DocumentStatus.QUEUED,
-            "reason": self.doc.quarantine,
-            "superseded_at": self._end_of_holder(connection),
-            "version": 1,
-            "created": iso(self.now),
-            "updated": iso(self.now),
-            "synced": iso(self.now),
-            "seq": next_seq(connection),
-        }
-        connection.execute(insert(document).values(**values))
-        return self._queue(connection, document_id, 1, "new")
-
-    def _end_of_holder(self, connection: Connection) -> str | None:
-        """Whatever is inside a replaced document is replaced with it."""
-        query = select(document.c.superseded_at).where(document.c.id == self.parent_id)
-        return connection.execute(query).scalar() if self.parent_id else None
-
-    def _update(self, connection: Connection, before: RowMapping, facts: dict[str, Any]) -> Received:
-        document_id, version = str(before["id"]), int(before["version"])
-        newest = _version(connection, document_id, version)
-        quarantine_changed = (before["status"] == DocumentStatus.QUARANTINED) != bool(self.doc.quarantine)
-        same_content = bool(newest and newest["sha256"] == self.sha and before["deleted"] is None)
-        changed = {name: value for name, value in facts.items() if before[name] != value}
-        if same_content and not changed and not quarantine_changed:
-            connection.execute(
-                update(document).where(document.c.id == document_id).values(synced=iso(self.now))
-            )
-            return self._unchanged(connection, document_id, version, newest)
-        seq = next_seq(connection)
-        changed |= {"synced": iso(self.now), "updated": iso(self.now), "deleted": None, "seq": seq}
-        connection.execute(update(document).where(document.c.id == document_id).values(**changed))
-        carry_to_passages(connection, document_id, seq)
-        carry_to_children(connection, before)
-        if before["supersedes"] not in ("", self.doc.supersedes):
-            key = (self.doc.tenant, self.doc.source, before["supersedes"])
-            settle_end(connection, *key, self.now, taken_back=True)
-        self._event(connection, EventKind.DOCUMENT_RIGHTS_CHANGED, document_id, {"fields": sorted(changed)})
-        if same_content and not quarantine_changed and "parts" not in changed:
-            settle_supersession(connection, self.doc, self.now)
-            return replace(self._unchanged(connection, document_id, version, newest), change="metadata")
-        return self._next_version(connection, document_id, version)
-
-    def _unchanged(
-        self, connection: Connection, document_id: str, version: int, newest: RowMapping | None
-    ) -> Received:
-        job_id = str(newest["job_id"]) if newest else ""
-        if newest and newest["state"] == "queued":  # its job may have given up: asking again starts it again
-            enqueue_in(connection, INGEST_JOB, self.doc.tenant, f"{document_id}:{version}", self.now)
-        return Received(document_id, version, job_id, "unchanged")
-
-    def _next_version(self, connection: Connection, document_id: str, version: int) -> Received:
-        status = DocumentStatus.QUARANTINED if self.doc.quarantine else DocumentStatus.QUEUED
-        where = document.c.id == document_id
-        connection.execute(
-            update(document)
-            .where(where)
-            .values(version=version + 1, status=status, reason=self.doc.quarantine)
-        )
-        connection.execute(
-            update(document_version)
-            .where(document_version.c.document_id == document_id, document_version.c.state.in_(_STILL_OPEN))
-            .values(state="replaced")
-        )
-        if self.doc.quarantine:
-            withdraw_passages(connection, document_id, next_seq(connection))
-        return self._queue(connection, document_id, version + 1, "content")
-
-    def _queue(self, connection: Connection, document_id: str, version: int, change: str) -> Received:
-        quarantined = bool(self.doc.quarantine)
-        job_id = ""
-        if not quarantined:
-            subject = f"{document_id}:{version}"
-            job_id = enqueue_in(connection, INGEST_JOB, self.doc.tenant, subject, self.now)
-        connection.execute(
-            insert(document_version).values(
-                document_id=document_id,
-                version=version,
-                state="quarantined" if quarantined else "queued",
-                sha256=self.sha,
-                blob=self.blob,
-                size=self.size,
-                filename=self.doc.filename,
-                mime=self.doc.mime,
-                reason=self.doc.quarantine,
-                languages=[],
-                findings=[],
-                job_id=job_id,
-                created=iso(self.now),
-            )
-        )
-        kind = EventKind.DOCUMENT_QUARANTINED if quarantined else EventKind.DOCUMENT_RECEIVED
-        self._event(
-            connection, kind, document_id, {"version": version, "sha256": self.sha, "size": self.size}
-        )
-        return Received(document_id, version, job_id, "quarantined" if quarantined else change)
-
-    def _event(self, connection: Connection, kind: EventKind, subject: str, facts: dict[str, object]) -> None:
-        append_in(connection, [Event(kind, self.doc.tenant, self.actor, subject, self.now, facts)])
 
 
 # -- what the job does -----------------------------------------------------------------------------------------
@@ -382,40 +215,7 @@ def _add_vectors(connection: Connection, model: str, hashes: Sequence[str], vect
         connection.execute(insert(embedding), rows)
 
 
-# -- the end of a pass over a source ----------------------------------------------------------------------------
-def _remove_absent(
-    connection: Connection, tenant: str, source: str, present: set[str], actor: str, now: datetime
-) -> int:
-    where = and_(
-        document.c.tenant == tenant,
-        document.c.source == source,
-        document.c.deleted.is_(None),
-        or_(document.c.parent_id.is_(None), document.c.parent_id == ""),
-    )
-    rows = connection.execute(select(document.c.id, document.c.external_id).where(where)).all()
-    gone = [row.id for row in rows if row.external_id not in present]
-    for document_id in gone:
-        delete_document(connection, document_id, actor, now)
-    return len(gone)
-
-
-def _synced(connection: Connection, tenant: str, source: str, count: int, now: datetime, error: str) -> None:
-    where = and_(source_state.c.tenant == tenant, source_state.c.source == source)
-    values: dict[str, Any] = (
-        {"error": error} if error else {"error": "", "synced": iso(now), "documents": count}
-    )
-    if connection.execute(update(source_state).where(where).values(**values)).rowcount == 0:
-        connection.execute(insert(source_state).values(tenant=tenant, source=source, data={}, **values))
-    facts: dict[str, object] = {"documents": count, "error": error}
-    append_in(connection, [Event(EventKind.SOURCE_SYNCED, tenant, "ingestion", source, now, facts)])
-
-
 # -- rows and values --------------------------------------------------------------------------------------------
-def _version(connection: Connection, document_id: str, version: int) -> RowMapping | None:
-    where = and_(document_version.c.document_id == document_id, document_version.c.version == version)
-    return connection.execute(select(document_version).where(where)).mappings().first()
-
-
 def _source_document(row: RowMapping) -> SourceDocument:
     return SourceDocument(
         source=row["source"],
@@ -434,21 +234,6 @@ def _source_document(row: RowMapping) -> SourceDocument:
         valid_to=_moment(row["valid_to"]),
         supersedes=row["supersedes"],
     )
-
-
-def _part_to_json(part: SourceDocument) -> dict[str, Any]:
-    return {
-        "tenant": part.tenant,
-        "title": part.title,
-        "rights": part.rights.canonical(),
-        "rights_origin": part.rights_origin,
-        "residency": part.residency,
-        "classification": part.classification,
-        "owner": part.owner,
-        "valid_from": _iso(part.valid_from),
-        "valid_to": _iso(part.valid_to),
-        "quarantine": part.quarantine,
-    }
 
 
 def _part_from_json(part: dict[str, Any], parent: SourceDocument) -> SourceDocument:
@@ -478,10 +263,6 @@ def _finding_to_json(finding: Any) -> dict[str, Any]:
         "page": finding.page,
         "evidence": finding.evidence,
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return iso(moment) if moment else None
 
 
 def _moment(text: str | None) -> datetime | None:
