@@ -56,10 +56,13 @@ class Audits:
         *,
         ocr: bool = False,
         fresh: bool = False,
+        workers: int = 0,
         actor: str,
     ) -> Audited:
-        """Audit configured sources and keep a report for each tenant. Raises `NotFound`, `UsageError`, `Conflict`."""
+        """Audit configured sources and keep a report for each tenant; `workers` 0 means as many as `parsing.workers`.
+        Raises `NotFound`, `UsageError`, `Conflict`."""
         plan = plan_sources(self._workspace, sources, ocr=ocr)
+        plan = replace(plan, limits=replace(plan.limits, workers=workers or plan.limits.workers))
         acceptances = await self._database.read(audits.list_accepted)
         done = await audit(plan, self._clock, watch, acceptances=acceptances, fresh=fresh)
         for tenant, report in done.by_tenant.items():

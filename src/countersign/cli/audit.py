@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 audit = group(
     "audit",
-    says="The record: a signed chain of everything that happened.",
-    examples="countersign audit verify\ncountersign audit export --tenant bank --out bank.jsonl",
+    says="Is the record whole, and are the documents fit to answer from?",
+    examples="countersign audit data ./contracts --out report.html\ncountersign audit verify\ncountersign audit export --tenant bank --out bank.jsonl",
 )
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -28,7 +28,7 @@ COMMANDS = {
     "documents": "countersign.cli.documents:documents",
     "review": "countersign.cli.review:review",
     "release": "countersign.cli.release:release",
-    "audit": "countersign.cli.audit:audit",
+    "audit": "countersign.cli.readiness:audit",
     "index": "countersign.cli.index:index",
     "backup": "countersign.cli.backup:backup",
     "restore": "countersign.cli.backup:restore",
