@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from countersign.domain.clock import Clock
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Worker:
     """`handlers` by job kind. `run` works until cancelled; `drain` works until nothing is due.
 
-    `attempts` by job kind, where it is not six.
+    `attempts` by job kind, where it is not six. `without` names the kinds that this process may not do at the moment.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class Worker:
         *,
         concurrency: int = 2,
         attempts: Mapping[str, int] | None = None,
+        without: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._jobs = jobs
         self._handlers = handlers
         self._clock = clock
         self._concurrency = concurrency
         self._attempts = dict(attempts or {})
+        self._without = without
         self._name = new_id("worker")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -91,7 +93,7 @@ class Worker:
 
     async def _claim(self, free: int) -> list[Job]:
         try:
-            return await self._jobs.claim(self._name, free, _LEASE_S)
+            return await self._jobs.claim(self._name, free, _LEASE_S, without=self._without())
         except StorageError as error:
             logger.warning("jobs could not be claimed: %s", error.code)
             await asyncio.sleep(_FIRST_RETRY_S)

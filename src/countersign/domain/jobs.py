@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -40,16 +40,20 @@ class Jobs(Protocol):
         """Idempotent by `job_id` (default: derived from kind and subject) while such a job is queued or running."""
         ...
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> list[Job]:
-        """Take up to `limit` due jobs; no other worker gets them until the lease runs out."""
+    async def claim(
+        self, worker: str, limit: int, lease_s: float, *, without: Collection[str] = ()
+    ) -> list[Job]:
+        """Take up to `limit` due jobs of every kind but `without`; no other worker gets them until the lease runs out."""
         ...
 
     async def renew(self, worker: str, job_ids: list[str], lease_s: float) -> None: ...
 
-    async def finish(self, job: Job, result: Mapping[str, object]) -> None: ...
+    async def finish(self, job: Job, result: Mapping[str, object]) -> None:
+        """Nothing when the lease ran out and another worker has taken the job since: it is that one's to end."""
+        ...
 
     async def fail(self, job: Job, error: str, *, retry_at: datetime | None) -> None:
-        """Back to the queue until `retry_at`, or failed for good when it is None."""
+        """Back to the queue until `retry_at`, or failed for good when it is None; nothing when another has it now."""
         ...
 
     async def get(self, job_id: str) -> Job | None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -75,10 +75,12 @@ class SqlJobs:
             enqueue_in, kind, tenant, subject, self._clock.now(), job_id=job_id, not_before=not_before
         )
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> list[Job]:
-        if not await self._database.read(_any_due, self._clock.now()):
+    async def claim(
+        self, worker: str, limit: int, lease_s: float, *, without: Collection[str] = ()
+    ) -> list[Job]:
+        if not await self._database.read(_any_due, self._clock.now(), tuple(without)):
             return []
-        return await self._database.write(_claim, worker, limit, lease_s, self._clock.now())
+        return await self._database.write(_claim, worker, limit, lease_s, self._clock.now(), tuple(without))
 
     async def take_over(self) -> int:
         """Everything that was under way is due again. Only for the one process that runs this workspace's jobs."""
@@ -88,13 +90,13 @@ class SqlJobs:
         await self._database.write(_renew, worker, job_ids, self._clock.now() + timedelta(seconds=lease_s))
 
     async def finish(self, job: Job, result: Mapping[str, object]) -> None:
-        await self._database.write(_close, job.job_id, "done", "", dict(result), self._clock.now())
+        await self._database.write(_close, job, "done", "", dict(result), self._clock.now())
 
     async def fail(self, job: Job, error: str, *, retry_at: datetime | None) -> None:
         if retry_at is None:
-            await self._database.write(_close, job.job_id, "failed", error, None, self._clock.now())
+            await self._database.write(_close, job, "failed", error, None, self._clock.now())
         else:
-            await self._database.write(_requeue, job.job_id, error, retry_at)
+            await self._database.write(_requeue, job, error, retry_at)
 
     async def get(self, job_id: str) -> Job | None:
         return await self._database.read(_get, job_id)
@@ -103,19 +105,22 @@ class SqlJobs:
         return await self._database.read(_pending, self._clock.now())
 
 
-def _due(now: datetime) -> Any:
-    return or_(
+def _due(now: datetime, without: Sequence[str]) -> Any:
+    waits = or_(
         and_(job.c.state == "queued", job.c.not_before <= iso(now)),
         and_(job.c.state == "running", job.c.lease_until < iso(now)),
     )
+    return and_(waits, job.c.kind.not_in(without)) if without else waits
 
 
-def _any_due(connection: Connection, now: datetime) -> bool:
-    return connection.execute(select(job.c.id).where(_due(now)).limit(1)).first() is not None
+def _any_due(connection: Connection, now: datetime, without: Sequence[str]) -> bool:
+    return connection.execute(select(job.c.id).where(_due(now, without)).limit(1)).first() is not None
 
 
-def _claim(connection: Connection, worker: str, limit: int, lease_s: float, now: datetime) -> list[Job]:
-    due = select(job.c.id).where(_due(now)).order_by(job.c.not_before, job.c.id).limit(limit)
+def _claim(
+    connection: Connection, worker: str, limit: int, lease_s: float, now: datetime, without: Sequence[str]
+) -> list[Job]:
+    due = select(job.c.id).where(_due(now, without)).order_by(job.c.not_before, job.c.id).limit(limit)
     ids = list(connection.execute(due.with_for_update(skip_locked=True)).scalars())
     if not ids:
         return []
@@ -143,21 +148,26 @@ def _renew(connection: Connection, worker: str, job_ids: list[str], until: datet
     connection.execute(update(job).where(mine).values(lease_until=iso(until)))
 
 
+def _still_its(claimed: Job) -> Any:
+    """Each claim counts up, so a worker that lost its lease holds an older number."""
+    return and_(job.c.id == claimed.job_id, job.c.attempts == claimed.attempts, job.c.state == "running")
+
+
 def _close(
     connection: Connection,
-    job_id: str,
+    claimed: Job,
     state: str,
     error: str,
     result: dict[str, object] | None,
     now: datetime,
 ) -> None:
     values = {"state": state, "error": error, "result": result, "finished": iso(now), "lease_owner": None}
-    connection.execute(update(job).where(job.c.id == job_id).values(**values))
+    connection.execute(update(job).where(_still_its(claimed)).values(**values))
 
 
-def _requeue(connection: Connection, job_id: str, error: str, retry_at: datetime) -> None:
+def _requeue(connection: Connection, claimed: Job, error: str, retry_at: datetime) -> None:
     values = {"state": "queued", "error": error, "not_before": iso(retry_at), "lease_owner": None}
-    connection.execute(update(job).where(job.c.id == job_id).values(**values))
+    connection.execute(update(job).where(_still_its(claimed)).values(**values))
 
 
 def _get(connection: Connection, job_id: str) -> Job | None:

@@ -47,14 +47,10 @@ counter = Table(
 )
 
 lease = Table(
-    "lease",
-    metadata,
-    Column("name", String, primary_key=True),
-    Column("holder", String, nullable=False),
+    "lease", metadata, Column("name", String, primary_key=True), Column("holder", String, nullable=False),
     Column("epoch", BigInteger, nullable=False, comment="grows with every holder; what is older may not write"),
     Column("until", Float, nullable=False, comment="seconds since 1970 by the database server's clock"),
-    comment="which of several processes leads",
-)
+)  # fmt: skip
 
 # -- access -----------------------------------------------------------------------------------------------------
 person = Table(

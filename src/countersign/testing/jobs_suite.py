@@ -101,3 +101,26 @@ class JobsSuite:
         assert await jobs.pending() == 0
         clock.advance(3_601)
         assert len(await jobs.claim("one", 1, 60)) == 1
+
+    async def test_a_worker_that_lost_its_lease_ends_nothing(self, under_test: JobsUnderTest) -> None:
+        jobs, clock = under_test.jobs, under_test.clock
+        job_id = await jobs.enqueue("ingest", "bank", "doc_1:1")
+        [stale] = await jobs.claim("stood still", 1, 60)
+        clock.advance(61)
+        [held] = await jobs.claim("alive", 1, 60)
+        await jobs.finish(stale, {"passages": 0})
+        await jobs.fail(stale, "internal", retry_at=None)
+        await jobs.fail(stale, "provider_unavailable", retry_at=clock.now())
+        assert await jobs.claim("third", 1, 60) == []
+        await jobs.finish(held, {"passages": 3})
+        done = await jobs.get(job_id)
+        assert done is not None
+        assert (done.state, done.result) == ("done", {"passages": 3})
+
+    async def test_a_kind_that_only_another_may_do_is_left_to_it(self, under_test: JobsUnderTest) -> None:
+        jobs = under_test.jobs
+        await jobs.enqueue("erase", "bank", "doc_1")
+        await jobs.enqueue("ingest", "bank", "doc_2:1")
+        assert [job.kind for job in await jobs.claim("one", 5, 60, without=["erase"])] == ["ingest"]
+        assert await jobs.claim("one", 5, 60, without=["erase"]) == []
+        assert [job.kind for job in await jobs.claim("leader", 5, 60)] == ["erase"]

@@ -151,8 +151,7 @@ def upgrade() -> None:
     sa.Column('holder', sa.String(), nullable=False),
     sa.Column('epoch', sa.BigInteger(), nullable=False, comment='grows with every holder; what is older may not write'),
     sa.Column('until', sa.Float(), nullable=False, comment="seconds since 1970 by the database server's clock"),
-    sa.PrimaryKeyConstraint('name', name=op.f('pk_lease')),
-    comment='which of several processes leads'
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_lease'))
     )
     op.create_table('person',
     sa.Column('name', sa.String(), nullable=False),
