@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import imaplib
 import ssl
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
 
 USER, PASSWORD = "archive", "a-very-secret-password-42"
 
@@ -22,6 +24,7 @@ class ImapServer:
         self._certificate, self._tls = certificate, tls
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._mailboxes: Any
         self._end: asyncio.Event
         self._server: asyncio.Server
         self.port = 0
@@ -35,8 +38,12 @@ class ImapServer:
         self._loop.close()
 
     async def _serve(self) -> None:
+        from proxyprotocol.sock import SocketInfo
         from pymap.backend.dict import DictBackend
+        from pymap.backend.dict.filter import FilterSet
+        from pymap.backend.dict.mailbox import MailboxSet
         from pymap.imap import IMAPServer
+        from pysasl.hashing import BuiltinHash
 
         context = None
         if self._certificate:
@@ -58,18 +65,25 @@ class ImapServer:
         )
         more: dict[str, Any] = {"ssl_context": context} if context else {}
         backend, config = await DictBackend.init(
-            arguments, secure_auth=False, invalid_user_sleep=0.0, reject_dnsbl=False, **more
+            arguments,
+            secure_auth=False,
+            invalid_user_sleep=0.0,
+            reject_dnsbl=False,
+            hash_context=BuiltinHash(rounds=10),
+            **more,
         )
         config.apply_context()
+        self._mailboxes = MailboxSet()
+        config.set_cache[USER] = (self._mailboxes, FilterSet())
         serve = IMAPServer(backend.login, config)
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            from proxyprotocol.sock import SocketInfo
-
             try:
                 await serve(reader, writer, SocketInfo.get(writer, None))
             except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                writer.close()
+                pass
+            finally:
+                writer.transport.abort()
 
         self._end = asyncio.Event()
         self._server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context if self._tls else None)
@@ -81,30 +95,59 @@ class ImapServer:
         for task in talking:
             task.cancel()
         await asyncio.gather(*talking, return_exceptions=True)
+        for _ in range(5):  # an aborted transport closes its socket in a later turn of the loop
+            await asyncio.sleep(0)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join(30)
 
-    # -- what the owner of the mailbox does ------------------------------------------------------------------------
-    @contextmanager
-    def signed_in(self) -> Iterator[imaplib.IMAP4]:
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=30)
-        try:
-            client.login(USER, PASSWORD)
-            yield client
-        finally:
-            client.logout()
+    # -- what the owner of the mailbox does, behind the protocol's back -------------------------------------------------
+    def add(self, message: bytes, folder: str = "INBOX", when: datetime | None = None) -> int:
+        """Its UID."""
+        return self._do(self._add(message, folder, when))
 
-    def add(self, message: bytes, folder: str = "INBOX") -> None:
-        with self.signed_in() as client:
-            status, _ = client.append(folder, "", "", message)
-            assert status == "OK"
+    def delete(self, uid: int, folder: str = "INBOX") -> None:
+        async def delete() -> None:
+            await (await self._mailboxes.get_mailbox(folder)).delete([uid])
 
-    def delete(self, uid: int, folder: str = "INBOX", *, expunge: bool = True) -> None:
-        with self.signed_in() as client:
-            client.select(folder)
-            client.uid("STORE", str(uid), "+FLAGS", "(\\Deleted)")
-            if expunge:
-                client.expunge()
+        self._do(delete())
+
+    def mark_deleted(self, uid: int, folder: str = "INBOX") -> None:
+        async def mark() -> None:
+            from pymap.parsing.specials.flag import Deleted
+
+            mailbox = await self._mailboxes.get_mailbox(folder)
+            async for message in mailbox.messages():
+                if message.uid == uid:
+                    message.permanent_flags = frozenset({Deleted})
+
+        self._do(mark())
+
+    def validity(self, folder: str = "INBOX") -> int:
+        async def look() -> int:
+            return int((await self._mailboxes.get_mailbox(folder)).uid_validity)
+
+        return self._do(look())
+
+    def add_folder(self, name: str) -> None:
+        self._do(self._mailboxes.add_mailbox(name))
+
+    def delete_folder(self, name: str) -> None:
+        self._do(self._mailboxes.delete_mailbox(name))
+
+    async def _add(self, message: bytes, folder: str, when: datetime | None) -> int:
+        from pymap.parsing.message import AppendMessage
+
+        mailbox = await self._mailboxes.get_mailbox(folder)
+        added = await mailbox.append(AppendMessage(message, when or datetime.now(UTC), frozenset()))
+        return int(added.uid)
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

@@ -15,7 +15,7 @@ import time
 import weakref
 from array import array
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -231,10 +231,7 @@ class _Kept:
     def hang_up(self) -> None:
         client, self.client = self.client, None
         if client is not None:
-            try:
-                client.shutdown()
-            except OSError:
-                return
+            hang_up(client)
 
 
 class _Address:
@@ -264,7 +261,7 @@ class _Address:
         try:
             self._sign_in(client, source)
         except BaseException:
-            client.shutdown()
+            hang_up(client)
             raise
         return client
 
@@ -282,7 +279,7 @@ class _Address:
             if not self._insecure and ("STARTTLS" in client.capabilities or not self._is_here()):
                 self._upgrade(client, context, source)
         except BaseException:
-            client.shutdown()
+            hang_up(client)
             raise
         return client
 
@@ -316,6 +313,11 @@ class _Address:
                 code="source_login_refused",
                 hint="Check the user in `url` and the secret behind `password`. Nothing was removed from the index.",
             ) from None
+
+
+def hang_up(client: imaplib.IMAP4) -> None:
+    with suppress(OSError):  # the other side may have done so before
+        client.shutdown()
 
 
 def unreachable(source: str, error: Exception) -> NoReturn:
