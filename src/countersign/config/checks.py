@@ -13,6 +13,9 @@ from countersign.sources.options import Objection
 from countersign.sources.registry import PUSH, connector_type, installed
 
 _PUSH_LACKS = {
+    "schedule": "documents are pushed to it; it reads nothing",
+    "watch": "documents are pushed to it; it reads nothing",
+    "rate_limit": "documents are pushed to it; it reads nothing",
     "url": "documents are pushed to it; it reads nothing",
     "rights": "the rights of a pushed document come with the request",
     "rules": "the rights of a pushed document come with the request",
@@ -50,6 +53,7 @@ def cross_check(workspace: Workspace, reader: Reader) -> None:
         check.assistant(assistant)
     check.storage()
     check.webhook()
+    check.mail()
     if not workspace.assistants:
         check.doubtful("assistants", "no assistant is described, so nobody can ask anything")
 
@@ -124,10 +128,8 @@ class _Checks:
                 "`keys` renames keys of a manifest, and none is named",
                 "add `sidecar: FILE`",
             )
-        if source.publisher_groups:
-            self.doubtful(
-                f"{where}.publishers", f"nobody can push to a {source.connector} source", "leave it out"
-            )
+        if source.watch and (source.connector != "files" or "://" in source.url):
+            self.wrong(f"{where}.watch", "only a folder of this machine can be watched", "write a `schedule`")
         for objection in _objections(source):
             at = f"{where}.{objection.where}" if objection.where else where
             self.wrong(at, objection.message, objection.hint)
@@ -174,6 +176,15 @@ class _Checks:
         address = urlsplit(webhook.url)
         if address.scheme == "http" and address.hostname not in ("127.0.0.1", "::1", "localhost"):
             self.doubtful("notify.webhook.url", "notices leave this machine without encryption", "use https")
+
+    def mail(self) -> None:
+        mail = self._workspace.mail
+        if mail is None:
+            return
+        if mail.tls == "none" and mail.host not in ("127.0.0.1", "::1", "localhost"):
+            self.doubtful("notify.email.tls", "notices leave this machine without encryption", "use starttls")
+        if bool(mail.user) != (mail.password is not None):
+            self.wrong("notify.email", "`user` and `password` belong together", "say both or neither")
 
     # -- assistants ---------------------------------------------------------------------------------------------
     def assistant(self, assistant: Assistant) -> None:

@@ -14,6 +14,7 @@ import yaml
 from countersign.access.secrets import weakness
 from countersign.access.terms import parse_term
 from countersign.config.reading import Key, Kind, Place, Reader, Wrong, many, quoted, scalar, section
+from countersign.domain.schedule import Schedule, parse_schedule
 from countersign.domain.workspace import Money, Price, Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -34,7 +35,7 @@ _DATABASE = re.compile(
 _MAX_SECRET_BYTES = 64 * 1024
 
 
-def _plain(label: str, convert: Callable[[str], object]) -> Kind:
+def plain(label: str, convert: Callable[[str], object]) -> Kind:
     return Kind(label, lambda _, place: convert(scalar(place, label)))
 
 
@@ -46,7 +47,7 @@ def text(label: str = "text") -> Kind:
             raise Wrong("a reference may stand only where a secret is asked for", "write the value itself")
         return value.strip()
 
-    return _plain(label, convert)
+    return plain(label, convert)
 
 
 def pattern(label: str, shape: str) -> Kind:
@@ -57,7 +58,7 @@ def pattern(label: str, shape: str) -> Kind:
             raise Wrong(f"`{value}` is not {label}", f"write {label}")
         return value
 
-    return _plain(label, convert)
+    return plain(label, convert)
 
 
 def choice(*options: str) -> Kind:
@@ -68,7 +69,7 @@ def choice(*options: str) -> Kind:
             raise Wrong(f"`{value}` is not known here", f"write {label}")
         return value
 
-    return _plain(label, convert)
+    return plain(label, convert)
 
 
 def check_name(value: str) -> str:
@@ -80,7 +81,7 @@ def check_name(value: str) -> str:
     return value
 
 
-name = _plain("a name", check_name)
+name = plain("a name", check_name)
 
 
 def _read_yes_no(_: Reader, place: Place) -> bool:
@@ -133,11 +134,21 @@ def _duration(value: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNIT_S[match[2]])
 
 
-duration = _plain("a duration such as 30m, 24h or 7d", _duration)
-seconds = _plain("a duration such as 30s", lambda value: _duration(value).total_seconds())
-whole_seconds = _plain(
-    "a duration such as 30s", lambda value: max(1, round(_duration(value).total_seconds()))
-)
+duration = plain("a duration such as 30m, 24h or 7d", _duration)
+seconds = plain("a duration such as 30s", lambda value: _duration(value).total_seconds())
+whole_seconds = plain("a duration such as 30s", lambda value: max(1, round(_duration(value).total_seconds())))
+
+
+def _schedule(value: str) -> Schedule:
+    try:
+        return parse_schedule(value)
+    except ValueError as error:
+        raise Wrong(
+            f"`{value}` is not a schedule: {error}", "write `every 15m`, `at 02:30`, or `0 2 * * 1-5`"
+        ) from None
+
+
+schedule = plain("`every 15m`, `at 02:30`, or five cron fields", _schedule)
 
 
 def _size(value: str) -> int:
@@ -147,7 +158,7 @@ def _size(value: str) -> int:
     return int(float(match[1]) * _UNIT_BYTES[match[2].lower()])
 
 
-size = _plain("a size such as 200 MB or 2 GiB", _size)
+size = plain("a size such as 200 MB or 2 GiB", _size)
 
 
 def _money(value: str) -> Money:
@@ -159,7 +170,7 @@ def _money(value: str) -> Money:
     return Money(float(match[1]), match[2])
 
 
-money = _plain("an amount such as 1.00 USD", _money)
+money = plain("an amount such as 1.00 USD", _money)
 
 _price_section = section(
     (
@@ -205,7 +216,7 @@ def _group(value: str) -> str:
     return value
 
 
-term = _plain("a group's name, `group:NAME`, `user:NAME` or `tenant:*`", _term)
+term = plain("a group's name, `group:NAME`, `user:NAME` or `tenant:*`", _term)
 
 
 def _groups(groups: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -213,7 +224,7 @@ def _groups(groups: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 groups = section(
-    (Key("groups", many(_plain("a group's name", _group), at_least=1), "Names of groups.", required=True),),
+    (Key("groups", many(plain("a group's name", _group), at_least=1), "Names of groups.", required=True),),
     _groups,
     "{groups: [NAME, …]}",
 )
@@ -302,8 +313,8 @@ def _http(value: str) -> str:
     return address.rstrip("/")
 
 
-http = _plain("an address such as http://HOST:PORT/v1", _http)
-location = _plain("a folder or an address such as s3://BUCKET/PREFIX", _no_password)
+http = plain("an address such as http://HOST:PORT/v1", _http)
+location = plain("a folder or an address such as s3://BUCKET/PREFIX", _no_password)
 
 
 def _read_database(reader: Reader, place: Place) -> str:

@@ -82,6 +82,7 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
     state = reader.root / "state" if remote else (reader.root / storage).resolve()
     database = str(said.pop("database", "sqlite"))
     embeddings = said.pop("embeddings", EmbeddingSettings())
+    notify: dict[str, Any] = said.pop("notify", {})
     shared = "lance" if database != "sqlite" and storage.startswith("s3://") else "embedded"
     return Workspace(
         name=str(said.pop("name", "")),
@@ -94,6 +95,8 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
         assistants={name: each.build(name) for name, each in said.pop("assistants", {}).items()},
         index=said.pop("index", shared),
         embeddings=None if embeddings == "none" else embeddings,
+        webhook=notify.get("webhook"),
+        mail=notify.get("mail"),
         **said,
     )
 

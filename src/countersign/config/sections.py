@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from countersign.config.kinds import (
@@ -18,7 +19,9 @@ from countersign.config.kinds import (
     name,
     number,
     pattern,
+    plain,
     price,
+    schedule,
     seconds,
     secret,
     size,
@@ -29,8 +32,11 @@ from countersign.config.kinds import (
     whole_seconds,
     yes_no,
 )
+from countersign.config.notify import NOTIFY
 from countersign.config.options import OPTIONS, with_options
 from countersign.config.reading import Key, Kind, Place, Reader, Wrong, as_said, many, named, section
+from countersign.corpus.readiness.catalogue import CODES
+from countersign.domain.readiness import Policy
 from countersign.domain.workspace import (
     Assistant,
     BudgetRules,
@@ -41,12 +47,12 @@ from countersign.domain.workspace import (
     ParseLimits,
     PosixRights,
     Process,
+    RateLimit,
     RefuseRules,
     ResidencyRule,
     Retention,
     RightsRule,
     SourceSettings,
-    WebhookSettings,
     hold_rules_for,
 )
 
@@ -119,6 +125,42 @@ RIGHTS = section(
 )
 
 
+RATE_LIMIT = section(
+    (
+        Key("documents_per_s", number(0.001), "Documents opened in a second.", "no limit"),
+        Key("bytes_per_s", size, "What is read in a second.", "no limit"),
+    ),
+    RateLimit,
+    "{documents_per_s, bytes_per_s}",
+)
+
+
+def _code(value: str) -> str:
+    if value not in CODES:
+        close = get_close_matches(value, CODES, n=1)
+        raise Wrong(
+            "unknown readiness code", f"did you mean `{close[0]}`?" if close else "see the page of codes"
+        )
+    return value
+
+
+def _policies(
+    quarantine: tuple[str, ...] = (), warn: tuple[str, ...] = (), index: tuple[str, ...] = ()
+) -> dict[str, Policy]:
+    said: dict[str, Policy] = {code: "index" for code in index}
+    for code in warn:
+        said[code] = "warn"
+    for code in quarantine:  # the strictest one wins where a code is named twice
+        said[code] = "quarantine"
+    return said
+
+
+_READINESS_CODES = many(plain("a readiness code such as hidden_text", _code))
+READINESS_KEYS = (
+    Key("quarantine", _READINESS_CODES, "Documents with one of these answer nothing until it is mended or accepted.", "[]"),
+    Key("warn", _READINESS_CODES, "Documents with one of these are indexed and marked.", "[]"),
+    Key("index", _READINESS_CODES, "Documents with one of these are indexed like any other.", "[]"),
+)  # fmt: skip
 SOURCE_KEYS = (
     Key("connector", name, "`files` reads a folder, `push` takes documents over HTTP; others come as packages.", required=True),
     Key("url", location, "files: a folder, relative to this file, or any fsspec URL."),
@@ -126,8 +168,12 @@ SOURCE_KEYS = (
     Key("rights", RIGHTS, "files: where rights come from. Nothing said = nobody.", "nobody"),
     Key("rules", RULES, "files: short for `rights: {rules: …}`."),
     Key("residency", REGION, "Label of documents that bring none.", "none"),
-    Key("publishers", groups, "push: who may push, beside operators. They need the role `publisher`.", "operators only", field="publisher_groups"),
-    Key("max_age", duration, "How old its last complete pass may be before it counts as stale.", "no limit"),
+    Key("publishers", groups, "push: who may push; others: who may ask for a pass; beside operators. They need the role `publisher`.", "operators only", field="publisher_groups"),
+    Key("max_age", duration, "How old its last complete pass may be: then answers say so, and whoever `notify` names is told once.", "no limit"),
+    Key("schedule", schedule, "When the process that serves or works reads it again, by this machine's clock.", "only when asked"),
+    Key("watch", yes_no, "files: a change in the folder begins a pass at once. Only for a folder of this machine.", "false"),
+    Key("rate_limit", RATE_LIMIT, "How fast it may be read.", "no limit"),
+    Key("readiness", section(READINESS_KEYS, _policies), "What is done with documents by what is [found in them](readiness-codes.md), where it is not the code's own policy.", "{}"),
     Key("options", OPTIONS, "What the connector itself can be told, see [connectors](#options-of-connectors).", "{}"),
 )  # fmt: skip
 SOURCE = with_options(SOURCE_KEYS)
@@ -297,28 +343,6 @@ def _said_assistant(**said: Any) -> SaidAssistant:
 
 ASSISTANT = section(ASSISTANT_KEYS, _said_assistant)
 
-# -- notices ----------------------------------------------------------------------------------------------------
-WEBHOOK_KEYS = (
-    Key("url", http, "The one address that notices are posted to; redirects are not followed.", required=True),
-    Key("secret", secret, "Shared with the receiver: every notice is signed with it (HMAC-SHA256).", required=True),
-    Key("region", REGION, "Where the receiver is: a notice about documents that may not go there is not sent.", "the workspace's region"),
-    Key("timeout", seconds, "How long the receiver may take.", "10s", field="timeout_s"),
-)  # fmt: skip
-
-
-def _webhook(**said: Any) -> WebhookSettings | None:
-    """None when what is required is missing, which is reported as a problem of the file."""
-    return WebhookSettings(**said) if {"url", "secret"} <= said.keys() else None
-
-
-def _notify(webhook: WebhookSettings | None = None) -> WebhookSettings | None:
-    return webhook
-
-
-NOTIFY_KEYS = (
-    Key("webhook", section(WEBHOOK_KEYS, _webhook), "Ids and a status over HTTP when a review opens, is overdue or is decided; never a text.", "nobody is notified"),
-)  # fmt: skip
-
 # -- shared storage ---------------------------------------------------------------------------------------------
 OBJECT_STORAGE_KEYS = (
     Key("endpoint", http, "Its address, where it is not Amazon's.", "Amazon S3"),
@@ -367,7 +391,7 @@ WORKSPACE_KEYS = (
     Key("embeddings", EMBEDDINGS, "Where vectors are made. Absent: the embedded model. `none`: search by words only.", "the embedded model"),
     Key("assistants", named(ASSISTANT, check_name, "a section for each assistant"), "Who may be asked.", "none"),
     Key("residency", RESIDENCY, "Where documents with a label may go. A label without a rule stays in its own region.", "{}"),
-    Key("notify", section(NOTIFY_KEYS, _notify), "Who is told about reviews.", "nobody", field="webhook"),
+    Key("notify", NOTIFY, "Who is told about reviews and about sources that are too old.", "nobody"),
     Key("retention", section(RETENTION_KEYS, Retention), "How long texts are kept; the chain of events is kept for ever.", "365d"),
     Key("parsing", section(PARSING_KEYS, ParseLimits), "Limits of reading files.", "as below"),
 )  # fmt: skip
