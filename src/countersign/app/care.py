@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from countersign.app.house import House
 from countersign.domain.clock import iso
 from countersign.domain.events import Event, EventKind
-from countersign.retrieval.upkeep import Comparison, catch_up, compare
+from countersign.retrieval.upkeep import Comparison, compare
 from countersign.storage.database import last_seq
 from countersign.storage.events import append_in
 from countersign.storage.passages import SqlPassageStore
@@ -45,7 +45,8 @@ async def compare_index(house: House, tenant: str) -> Comparison:
     store = _store(house)
     index = await asyncio.to_thread(house.indexes.of, tenant)
     if house.is_owner:
-        await catch_up(store, index, tenant)
+        await house.bring_up_to_date()
+        await asyncio.to_thread(index.refresh)
     return await compare(store, index, tenant)
 
 

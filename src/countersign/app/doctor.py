@@ -367,19 +367,26 @@ def _freshness(workspace: Workspace, passes: Mapping[str, str | None], look: Loo
 async def _index(workspace: Workspace, database: Database, model_cache: Path) -> list[Check]:
     """As a reader: nothing is opened for writing, nothing is applied."""
     from countersign.app.house import choose_embedder, index_version, make_chunker
+    from countersign.app.indexing import embedded_indexes, is_shared, shared_indexes
     from countersign.storage.database import last_seq
-    from countersign.storage.passage_index import PassageIndexes
 
     embedder, _ = choose_embedder(workspace, model_cache)
     version = index_version(make_chunker(embedder), embedder)
-    root = workspace.state / "index" / version
-    if not root.is_dir():
+    shared = is_shared(workspace)
+    if not shared and not (workspace.state / "index" / version).is_dir():
         return [
             Check(
                 "index", "ok", "none for the present settings yet; the next owner builds it from the database"
             )
         ]
-    indexes = PassageIndexes(root, embedder.dimension if embedder else None, owner=False, settings=version)
+    try:
+        indexes = (
+            shared_indexes(workspace, embedder, version)(None)
+            if shared
+            else embedded_indexes(workspace, embedder, version, owner=False)
+        )
+    except CountersignError as error:
+        return [Check("index", "fail", error.message, error.hint)]
     try:
         target = await database.read(last_seq)
         behind = {tenant: target - indexes.of(tenant).applied_seq for tenant in workspace.tenants}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
+from countersign.app.indexing import Indexes
 from countersign.corpus.blobs import Blobs
 from countersign.domain.clock import Clock
 from countersign.domain.documents import SourceDocument
@@ -19,7 +20,6 @@ from countersign.storage.backup import LEDGER, REBUILD_INDEX, REGISTER
 from countersign.storage.backup_register import BackupRegister
 from countersign.storage.database import Database
 from countersign.storage.erasure import Erasure, Places
-from countersign.storage.passage_index import PassageIndexes
 from countersign.storage.retention import Retired, Retirement
 from countersign.storage.tables import setting
 
@@ -32,7 +32,7 @@ class Erasing:
         database: Database,
         blobs: Blobs,
         workspace: Workspace,
-        indexes: PassageIndexes,
+        indexes: Indexes,
         passages: PassageStore,
         clock: Clock,
     ) -> None:

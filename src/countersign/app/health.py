@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countersign.app.indexing import Indexes
 from countersign.domain.errors import StorageError
 from countersign.domain.jobs import Jobs
 from countersign.domain.workspace import Workspace
 from countersign.storage.database import Database, last_seq
 from countersign.storage.document_views import status_counts
-from countersign.storage.passage_index import PassageIndexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Health:
         workspace: Workspace,
         embedder_missing: str,
         is_owner: bool,
-        indexes: PassageIndexes,
+        indexes: Indexes,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -83,5 +83,6 @@ class Health:
         for tenant in self._workspace.tenants:
             documents.update(await self._database.read(status_counts, tenant))
             index = await asyncio.to_thread(self._indexes.of, tenant)
+            await asyncio.to_thread(index.refresh)
             lag[tenant] = max(0, seq - index.applied_seq)
         return Figures(await self._jobs.pending(), documents, lag)

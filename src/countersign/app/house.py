@@ -8,16 +8,20 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from countersign.access.keys import load_server_key
 from countersign.answer.line import Line
 from countersign.app.asking import Asking
+from countersign.app.audits import Audits
 from countersign.app.desk import Desk
 from countersign.app.erasing import Erasing
 from countersign.app.freshness import Freshness
 from countersign.app.health import Health
+from countersign.app.indexing import Indexes, embedded_indexes, is_shared, shared_indexes
+from countersign.app.leading import LEASE, Leader
 from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
 from countersign.app.notices import NOTIFY_ATTEMPTS, Notices, open_outbox
@@ -25,6 +29,8 @@ from countersign.app.office import require_ready
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
 from countersign.app.privacy import Privacy
+from countersign.app.readiness import languages_of, policy_in
+from countersign.app.readiness_gate import PolicyGate
 from countersign.app.reading import Connect, Reading
 from countersign.app.releases import behaviour_of, register_releases
 from countersign.app.schedule import Scheduler
@@ -39,6 +45,7 @@ from countersign.corpus.seams import Chunker, Embedder, Parser
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
 from countersign.domain.errors import CountersignError, IntegrityError, StorageError
+from countersign.domain.ids import new_id
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.budget import Budget
@@ -59,9 +66,9 @@ from countersign.storage.checkpoints import Checkpointer
 from countersign.storage.database import Database
 from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
 from countersign.storage.jobs import SqlJobs
+from countersign.storage.leases import SqlLease
 from countersign.storage.mail_notifier import MailNotifier
 from countersign.storage.migrate import upgrade
-from countersign.storage.passage_index import PassageIndexes
 from countersign.storage.passages import SqlPassageStore
 from countersign.storage.webhooks import WebhookNotifier
 
@@ -81,6 +88,7 @@ class House:
     jobs: SqlJobs
     people: People
     library: Library
+    audits: Audits
     desk: Desk
     asking: Asking
     ledger: Ledger
@@ -90,7 +98,7 @@ class House:
     chunker: Chunker
     embedder: Embedder | None
     retriever: Retriever
-    indexes: PassageIndexes
+    indexes: Indexes
     checkpointer: Checkpointer
     erasing: Erasing
     clock: Clock
@@ -98,6 +106,8 @@ class House:
     reading: Reading
     scheduler: Scheduler
     is_owner: bool
+    leader: Leader | None
+    """Where several processes share the workspace; whoever leads does what only one may do."""
     _http: HttpClient
     _budget: Budget
     _budgets: SqlBudgets
@@ -109,9 +119,13 @@ class House:
         """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
         if not self.is_owner:
             return
-        self._run("caretaker", self._look_after)
+        if self.leader is None:
+            self._run("caretaker", self._look_after)
+            self._run("checkpointer", self.checkpointer.run)
+        else:
+            self.leader.also({"caretaker": self._look_after, "checkpointer": self.checkpointer.run})
+            self._run("leader", self.leader.run)
         self._run("worker", self._work)
-        self._run("checkpointer", self.checkpointer.run)
         self._run("warm-up", self._warm_up)
         self._run("scheduler", self.scheduler.run)
         for watching in self._watching:
@@ -136,12 +150,15 @@ class House:
                 await asyncio.sleep(_RESTART_S)
 
     async def _work(self) -> None:
-        if self.database.is_sqlite:  # one owner at a time: what its predecessor left running waits for nobody
+        if (
+            self.database.is_sqlite and self.leader is None
+        ):  # one owner at a time: what its predecessor left running waits for nobody
             await self.jobs.take_over()
         await self.worker.run()
 
     async def _look_after(self) -> None:
         """Now and then: money reserved by a process that died counts as spent, texts past their time are emptied."""
+        await self.erasing.rebuild_if_asked()
         while True:
             await self._budgets.settle_stale()
             await self.erasing.retire()
@@ -154,6 +171,21 @@ class House:
             await self.embedder.embed_query("warm up")
         await asyncio.to_thread(language.warm_up)
         self.health.warm = True
+
+    async def bring_up_to_date(self) -> None:
+        """The index of every tenant, where this process writes it. Raises `StorageError`."""
+        if self.leader is not None:
+            await self.leader.apply()
+            return
+        for tenant in self.workspace.tenants:
+            await self.retriever.warm_up(tenant)
+
+    async def lead_meanwhile(self) -> bool:
+        """For a command: lead until it ends, when nobody does."""
+        if self.leader is None or not await self.leader.take():
+            return False
+        self._run("lease", self.leader.keep)
+        return True
 
     async def sync(self, source: str, watch: SyncWatch) -> SyncReport:
         """One pass over a configured source. Raises `NotFound`, `UsageError` (push), `SourceError`."""
@@ -173,8 +205,11 @@ class House:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        if self.is_owner and not self._background:
+        started = any(task.get_name() == "worker" for task in self._background)
+        if self.is_owner and not started:
             await self._sign_last()
+        if self.leader is not None:
+            await self.leader.step_down()
         await self._budget.close()
         await self._http.close()
         close = getattr(self.parser, "close", None)
@@ -200,14 +235,18 @@ async def open_house(
     connect: Connect = open_connector,
 ) -> House:
     """Join the house. `owner` True requires the workspace's lock (`Conflict`), None takes it when it is free, False
-    never. `model_cache` is a folder where the converted embedding model may be kept between workspaces. `connect` opens a
+    never. Where several processes share the workspace there is no such lock: True means to work, None to lead while
+    nobody does. `model_cache` is a folder where the converted embedding model may be kept between workspaces. `connect` opens a
     source. Raises `Conflict`
     (`restore_unfinished`) too while what was erased since a backup could still be there."""
     require_ready(workspace)
     lock = WorkspaceLock(workspace.state)
-    if owner:
-        lock.require()
-    is_owner = bool(owner) or (owner is None and lock.try_acquire())
+    if is_shared(workspace):
+        is_owner = bool(owner)
+    else:
+        if owner:
+            lock.require()
+        is_owner = bool(owner) or (owner is None and lock.try_acquire())
     with ExitStack() as undo:
         undo.callback(lock.release)
         database = Database(workspace.database)
@@ -215,6 +254,8 @@ async def open_house(
         upgrade(database)
         house = await _join(workspace, database, lock, model_cache, clock or SystemClock(), is_owner, connect)
         undo.pop_all()
+    if owner is None and await house.lead_meanwhile():
+        house.is_owner = True
     return house
 
 
@@ -230,7 +271,7 @@ async def _join(
     """Every part, chosen and joined in the order they need each other; nothing is decided here."""
     keys = workspace.state / "keys"
     signer = load_signer(keys)
-    blobs = open_blobs(_below(workspace.storage, "blobs"))
+    blobs = open_blobs(_below(workspace.storage, "blobs"), workspace.object_storage)
     jobs = SqlJobs(database, clock)
     embedder, embedder_missing = choose_embedder(workspace, model_cache)
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
@@ -238,16 +279,12 @@ async def _join(
     documents = SqlDocumentStore(database)
     intake = Intake(documents, blobs, clock)
     ingestion = Ingestion(
-        documents, blobs, intake, parser, chunker, embedder, _may_embed(workspace, embedder), clock
-    )
+        documents, blobs, intake, parser, chunker, embedder, _may_embed(workspace, embedder), clock,
+        PolicyGate(database, policy_in(workspace), partial(languages_of, workspace), clock),
+    )  # fmt: skip
     passages = SqlPassageStore(database, embedder.model_id if embedder else None)
     version = index_version(chunker, embedder)
-    indexes = PassageIndexes(
-        workspace.state / "index" / version,
-        embedder.dimension if embedder else None,
-        owner=is_owner,
-        settings=version,
-    )
+    indexes, leader = _indexes(workspace, database, embedder, passages, version, is_owner)
     retriever = Retriever(passages, indexes.of, embedder)
     http = HttpClient()
     await http.start()
@@ -270,8 +307,8 @@ async def _join(
         residency=workspace.residency,
         tenant_keys=privacy.tenant_key,
     )
-    erasing = Erasing(database, blobs, workspace, indexes, passages, clock)
-    if is_owner:
+    erasing = Erasing(database, blobs, workspace, leader or indexes, passages, clock)
+    if is_owner and leader is None:
         await erasing.rebuild_if_asked()
     notices = Notices(database, workspace, _notifiers(workspace, http, clock), outbox, clock)
     handlers = {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle, **notices.handlers()}
@@ -281,6 +318,7 @@ async def _join(
         clock,
         concurrency=2 * workspace.parsing.workers + 2,
         attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS, MAIL_JOB: NOTIFY_ATTEMPTS},
+        without=leader.not_mine if leader else tuple,
     )
     sync = Sync(database, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake, outbox)
     reading = Reading(database, workspace, sync, connect)
@@ -295,6 +333,7 @@ async def _join(
         library=Library(
             database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
         ),
+        audits=Audits(database, workspace, clock, worker.wake),
         desk=Desk(database, blobs, parser, privacy, clock, outbox),
         asking=Asking(line),
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
@@ -312,6 +351,7 @@ async def _join(
         reading=reading,
         scheduler=scheduler,
         is_owner=is_owner,
+        leader=leader,
         _http=http,
         _budget=budget,
         _budgets=budgets,
@@ -323,6 +363,22 @@ async def _join(
         ],
         _background=[],
     )
+
+
+def _indexes(
+    workspace: Workspace,
+    database: Database,
+    embedder: Embedder | None,
+    passages: SqlPassageStore,
+    version: str,
+    is_owner: bool,
+) -> tuple[Indexes, Leader | None]:
+    """What questions search, and who may write it where several processes share it."""
+    if not is_shared(workspace):
+        return embedded_indexes(workspace, embedder, version, owner=is_owner), None
+    open_for = shared_indexes(workspace, embedder, version)
+    lease = SqlLease(database, LEASE, new_id("process"))
+    return open_for(None), Leader(lease, open_for, passages, workspace.tenants, (ERASE_JOB,))
 
 
 def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder | None, str]:

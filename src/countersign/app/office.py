@@ -65,7 +65,7 @@ class Office:
 
         workspace, database, clock = self.workspace, self.database, self.clock
         intake = Intake(
-            SqlDocumentStore(database), open_blobs(f"{workspace.storage.rstrip('/')}/blobs"), clock
+            SqlDocumentStore(database), open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage), clock
         )
         jobs = SqlJobs(database, clock)
         return Library(
@@ -90,7 +90,7 @@ class Office:
 
         workspace = self.workspace
         parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-        blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs")
+        blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
         privacy = Privacy(Guard(), workspace.assistants, load_server_key(workspace.state).value)
         outbox = open_outbox(self.workspace)
         return Desk(self.database, blobs, parser, privacy, self.clock, outbox)

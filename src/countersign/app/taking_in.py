@@ -76,8 +76,7 @@ async def take_in(house: House, sources: Sequence[str], watch: Watch, *, retry_f
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
     if house.is_owner:
-        for tenant in house.workspace.tenants:
-            await house.retriever.warm_up(tenant)
+        await house.bring_up_to_date()
     files = await house.database.read(_files, tuple(sources), steps)
     return Pass(tuple(reports), tuple(files), house.is_owner)
 

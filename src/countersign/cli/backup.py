@@ -142,7 +142,7 @@ async def _estate(workspace: Workspace, config: Path) -> AsyncGenerator[Estate]:
     workspace.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(workspace.database)
     try:
-        blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs")
+        blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
         yield Estate(workspace.name, database, blobs, workspace.state, config)
     finally:
         database.close()

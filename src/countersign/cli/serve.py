@@ -6,7 +6,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from countersign.domain.errors import Conflict
 
 if TYPE_CHECKING:
     from countersign.app.house import House
+    from countersign.domain.workspace import Workspace
 
 _PATIENCE_S = 15.0
 """How long a starting server waits for a command that owns the workspace for a moment."""
@@ -55,7 +55,7 @@ def serve(
 
     async def serving() -> None:
         if not reader:
-            await wait_for_ownership(run.workspace().state)
+            await wait_for_ownership(run.workspace())
         async with run.house(owner=not reader) as house:
             tls = {"tls_cert": tls_cert, "tls_key": tls_key}
             await serve_house(house, host=host, port=port, behind_proxy=behind_proxy, ready=ready, **tls)
@@ -91,10 +91,10 @@ async def serve_house(
 
 @command("worker", examples="countersign worker")
 async def worker(run: Run) -> None:
-    """Work on jobs, checkpoints and retention without serving. `serve` does all of this as well; one process at a time
-    owns a workspace."""
+    """Work on jobs, checkpoints and retention without serving. `serve` does all of this as well. One process at a time
+    owns a workspace; with the index on shared storage (`index: lance`) any number of both may run, here and elsewhere."""
     workspace = run.workspace(secrets=True)
-    await wait_for_ownership(workspace.state)
+    await wait_for_ownership(workspace)
     async with run.house(owner=True) as house:
         told = _told()
         await house.start()
@@ -103,11 +103,15 @@ async def worker(run: Run) -> None:
         await told.wait()
 
 
-async def wait_for_ownership(state: Path) -> None:
-    """A command such as `ask` owns the workspace for seconds only. Raises `Conflict` when somebody keeps it."""
+async def wait_for_ownership(workspace: Workspace) -> None:
+    """A command such as `ask` owns the workspace for seconds only. Raises `Conflict` when somebody keeps it. With the
+    index on shared storage there is nothing to wait for: any number of processes work, and one of them leads."""
+    from countersign.app.indexing import is_shared
     from countersign.app.owner import WorkspaceLock
 
-    lock = WorkspaceLock(state)
+    if is_shared(workspace):
+        return
+    lock = WorkspaceLock(workspace.state)
     ends = time.monotonic() + _PATIENCE_S
     while not lock.try_acquire():
         if time.monotonic() > ends:

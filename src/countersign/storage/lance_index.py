@@ -12,163 +12,30 @@ Everything here is derived from the database: the answer to any damage is a rebu
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
 
-import numpy as np
-
-from countersign.domain.documents import Language
 from countersign.domain.errors import Conflict, StorageError
 from countersign.retrieval.analysis import ANALYZER_VERSION, Analyzer
-from countersign.retrieval.seams import Hit, IndexRow, Leg, PassageSearch, Scope, Vector
+from countersign.retrieval.seams import Hit, IndexRow, PassageSearch, Scope, Vector
 from countersign.storage import lance_table as table_of
-from countersign.storage.lance_statistics import NOTHING, Normaliser, Statistics, frequency, measure, scorer
-from countersign.storage.lance_table import LEGS, lance_errors
+from countersign.storage.lance_snapshot import MANIFEST, Manifest, Snapshot
+from countersign.storage.lance_statistics import NOTHING, Statistics, measure
+from countersign.storage.lance_table import lance_errors
 from countersign.storage.passage_tail import TailSearch
 from countersign.storage.shared_place import Place
 
 T = TypeVar("T")
 
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 _KEEP_VERSIONS = timedelta(hours=1)
 """How long a reader that asks nothing may stay behind."""
-_OUTGROWN = 0.25
-_PRUNE_FROM, _COMMON, _KEEP_AT_LEAST = 1_000, 0.5, 3
 _MAX_COMMITS, _MIN_PENDING, _PENDING_SHARE = 64, 1_000, 0.05
 """After so many commits, or rows outside the indexes, they are brought up to date."""
 _RETRAIN_GROWTH = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    version: str
-    epoch: int = 0
-    """Who leads; each that follows has a higher one."""
-    generation: int = 1
-    table_version: int = 0
-    applied_seq: int = 0
-    rows: int = 0
-    commits: int = 0
-    """Since the indexes were last brought up to date, with the rows that they lack."""
-    pending: int = 0
-    partitioned_at: int = 0
-    """Rows when the vectors were last divided; 0 = they are scanned."""
-    statistics: str = ""
-    counted: dict[str, int] = field(default_factory=dict[str, int])
-    """Rows by language at the last estimate, and written since."""
-    written: dict[str, int] = field(default_factory=dict[str, int])
-    format: int = _FORMAT
-
-    @property
-    def table(self) -> str:
-        return f"g{self.generation}"
-
-    def outgrown(self) -> bool:
-        return any(n > _OUTGROWN * self.counted.get(language, 0) for language, n in self.written.items())
-
-    def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def read(cls, place: Place) -> tuple[Manifest | None, str | None]:
-        """With the tag of what is there; None for what another format wrote."""
-        found = place.read(_MANIFEST)
-        if found is None:
-            return None, None
-        try:
-            data = json.loads(found[0])
-        except ValueError as error:
-            raise StorageError(
-                "the index manifest is damaged",
-                code="index_damaged",
-                hint="Remove the index folder; it is rebuilt from the database.",
-            ) from error
-        return (cls(**data) if data.get("format") == _FORMAT else None), found[1]
-
-
-class Snapshot:
-    """One published state of the index. Immutable: searches that began on it end on it."""
-
-    def __init__(self, manifest: Manifest, table: Any, statistics: Statistics, analyzer: Analyzer) -> None:
-        self.manifest = manifest
-        self.statistics = statistics
-        self._table = table
-        self._analyzer = analyzer
-
-    def search_text(self, text: str, scope: Scope, limit: int) -> list[Hit]:
-        if not scope.rights_ids or not scope.sources or limit < 1:
-            return []
-        terms = self._analyzer.query(text)
-        hits: list[Hit] = []
-        for leg, wanted in zip(LEGS, (terms.words, terms.grams), strict=True):
-            telling = self._telling(leg, wanted)
-            if not telling:
-                continue
-            rows = table_of.text_leg(self._table, leg, telling, scope, limit)
-            found = [Hit(row["passage"], float(row["_score"]), leg, row["language"]) for row in rows]
-            hits += sorted(found, key=lambda hit: (-hit.score, hit.passage_id))
-        return hits
-
-    def _telling(self, leg: Leg, terms: Sequence[str]) -> Sequence[str]:
-        """Without terms that most passages hold: they cost the most to read and tell the least."""
-        rows = self.statistics.rows
-        if rows < _PRUNE_FROM:
-            return terms
-        rare = [term for term in terms if frequency(self.statistics, leg, term) <= _COMMON * rows]
-        return rare if len(rare) >= _KEEP_AT_LEAST else terms
-
-    def search_vector(
-        self, vector: Vector, scope: Scope, limit: int, also: Sequence[int], query_mean: Vector | None
-    ) -> list[Hit]:
-        if not scope.rights_ids or not scope.sources or limit < 1:
-            return []
-        normalise = Normaliser(self.statistics.languages, vector, query_mean)
-        rows: list[dict[str, Any]] = []
-        for language in sorted({*self.manifest.counted, *self.manifest.written}):
-            # Within one language nearness orders as the score does; across languages only the score compares.
-            where = table_of.with_language(scope, language)
-            rows += table_of.vector_leg(self._table, normalise.vector, where, scope, limit)
-        hits = _scored(rows, vector, normalise)[:limit]
-        missing = set(also) - {hit.passage_id for hit in hits}
-        if missing:
-            named = table_of.named_rows(self._table, table_of.with_passages(scope, sorted(missing)), scope)
-            hits += _scored(named, vector, normalise)
-        return hits
-
-    def passage_ids(self) -> set[int]:
-        with lance_errors():
-            found = self._table.search().select(["passage"]).to_arrow()
-        return set(found.column("passage").to_pylist())
-
-    # -- what a tail is scored with ---------------------------------------------------------------------------
-    def size(self, leg: Leg) -> tuple[int, int]:
-        return self.statistics.rows, self.statistics.lengths[leg]
-
-    def frequency(self, leg: Leg, term: str) -> int:
-        return frequency(self.statistics, leg, term)
-
-    def scorer(self, vector: Vector, query_mean: Vector | None) -> Callable[[Vector, Language], float]:
-        return scorer(self.statistics, vector, query_mean)
-
-
-def _scored(rows: Sequence[dict[str, Any]], vector: Vector, normalise: Normaliser) -> list[Hit]:
-    hits = [
-        Hit(
-            row["passage"],
-            normalise.score(row["vector"], row["language"]),
-            "dense",
-            row["language"],
-            float(np.dot(row["vector"], vector)),
-        )
-        for row in rows
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
 
 
 class LanceIndex:
@@ -254,7 +121,7 @@ class LanceIndex:
             return replace(manifest, table_version=int(self._table.version))
 
     def _swap(self, manifest: Manifest) -> None:
-        self._tag = self._place.swap(_MANIFEST, manifest.to_bytes(), self._tag)
+        self._tag = self._place.swap(MANIFEST, manifest.to_bytes(), self._tag)
 
     def _publish(self, manifest: Manifest) -> None:
         if manifest.outgrown() or not manifest.statistics:
@@ -317,7 +184,7 @@ class LanceIndex:
                 code="index_inconsistent",
                 hint="It is put right by itself; if it stays, rebuild the index: it loses nothing.",
             )
-        return _noted(replace(manifest, table_version=version, rows=count), live)
+        return replace(manifest, table_version=version, rows=count).noted(live)
 
     def _optimised(self, manifest: Manifest) -> Manifest:
         """Bring indexes up to date and remove old versions, now and then."""
@@ -463,7 +330,7 @@ class Rebuild:
                 self._table.add(self._index.records(live))
         self._held = (self._held - set(again)) | {row.passage_id for row in live}
         applied = max(seq, self._manifest.applied_seq)
-        self._manifest = _noted(replace(self._manifest, applied_seq=applied), live)
+        self._manifest = replace(self._manifest, applied_seq=applied).noted(live)
 
     def publish(self) -> None:
         divided = 0
@@ -481,15 +348,6 @@ class Rebuild:
             partitioned_at=divided,
         )
         self._index.take_over(done, self._table)
-
-
-def _noted(manifest: Manifest, live: Sequence[IndexRow]) -> Manifest:
-    written = dict(manifest.written)
-    for row in live:
-        written[row.language] = written.get(row.language, 0) + 1
-    return replace(
-        manifest, written=written, commits=manifest.commits + 1, pending=manifest.pending + len(live)
-    )
 
 
 class LanceIndexes:

@@ -49,14 +49,16 @@ def _now(connection: Connection) -> float:
 def _take(connection: Connection, name: str, holder: str, ttl_s: float) -> int | None:
     now = _now(connection)
     row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).first()
-    if row is None:
-        connection.execute(insert(lease).values(name=name, holder=holder, epoch=1, until=now + ttl_s))
-        return 1
-    if row.until > now:
+    if row is not None and row.until > now:
         return None
-    values = {"holder": holder, "epoch": row.epoch + 1, "until": now + ttl_s}
-    connection.execute(update(lease).where(lease.c.name == name).values(**values))
-    return int(row.epoch) + 1
+    # Counted from the clock, so that a database restored from a backup gives no epoch that was given before.
+    epoch = max(int(now), int(row.epoch) + 1 if row is not None else 0)
+    values = {"holder": holder, "epoch": epoch, "until": now + ttl_s}
+    if row is None:
+        connection.execute(insert(lease).values(name=name, **values))
+    else:
+        connection.execute(update(lease).where(lease.c.name == name).values(**values))
+    return epoch
 
 
 def _keep(connection: Connection, name: str, holder: str, epoch: int, ttl_s: float) -> bool:

@@ -1,0 +1,157 @@
+"""Where several processes share a workspace, one leads: it writes the index, erases, signs checkpoints and keeps house.
+
+Everybody else answers and works on jobs. Who leads is settled by a lease in the database; when its holder is killed,
+another follows within the lease's time. Questions never wait for the leader: every process searches what the index has
+and adds what it lacks from the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
+
+from countersign.app.indexing import Indexes
+from countersign.domain.errors import CountersignError, StorageError
+from countersign.retrieval.seams import PassageIndex, PassageStore
+from countersign.retrieval.upkeep import catch_up
+from countersign.storage.leases import SqlLease
+
+logger = logging.getLogger(__name__)
+
+LEASE = "leader"
+_POLL_S = 1.0
+"""How often a process that does not lead asks for the lease, and one that leads looks for changes."""
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Leader:
+    """`beside` is what only the leader does, by name; `leads_to` are kinds of jobs that are its alone."""
+
+    def __init__(
+        self,
+        lease: SqlLease,
+        open_indexes: Callable[[int], Indexes],
+        passages: PassageStore,
+        tenants: Collection[str],
+        only_leader: Collection[str],
+    ) -> None:
+        self._lease = lease
+        self._open = open_indexes
+        self._passages = passages
+        self._tenants = tuple(tenants)
+        self._only_leader = tuple(only_leader)
+        self._beside: Mapping[str, Work] = {}
+        self._indexes: Indexes | None = None
+        self._applying = asyncio.Lock()
+        self._epoch: int | None = None
+
+    @property
+    def leads(self) -> bool:
+        return self._indexes is not None
+
+    def not_mine(self) -> Collection[str]:
+        """Kinds of jobs that this process may not do at the moment."""
+        return () if self.leads else self._only_leader
+
+    def also(self, beside: Mapping[str, Work]) -> None:
+        self._beside = dict(beside)
+
+    def of(self, tenant: str) -> PassageIndex:
+        """The index that may be written. Raises `StorageError` like `writable`."""
+        return self.writable().of(tenant)
+
+    def close(self) -> None:
+        """`step_down` does it, which has to say so to the others."""
+
+    def writable(self) -> Indexes:
+        """Raises `StorageError` (`not_leading`): whoever leads can do it, so it is worth trying again."""
+        if self._indexes is None:
+            raise StorageError(
+                "this process does not lead the workspace",
+                code="not_leading",
+                hint="It is done by the process that does; `/readyz` of each says which.",
+            )
+        return self._indexes
+
+    async def run(self) -> None:
+        """Until cancelled: wait for the lease, lead while it is kept, wait again."""
+        try:
+            while True:
+                if not await self.take():
+                    await asyncio.sleep(_POLL_S)
+                    continue
+                await self._reign()
+        finally:
+            await self.step_down()
+
+    async def take(self) -> bool:
+        """Lead from now on if nobody else does."""
+        if self._epoch is None:
+            self._epoch = await self._lease.take()
+        if self._epoch is None:
+            return False
+        try:
+            self._indexes = await asyncio.to_thread(self._open, self._epoch)
+        except CountersignError:
+            await self.step_down()
+            raise
+        logger.info("this process leads the workspace (epoch %d)", self._epoch)
+        return True
+
+    async def step_down(self) -> None:
+        """Let another follow at once. What was not applied yet is applied by whoever follows."""
+        indexes, self._indexes = self._indexes, None
+        if indexes is not None:
+            async with self._applying:
+                await asyncio.to_thread(indexes.close)
+        epoch, self._epoch = self._epoch, None
+        if epoch is not None:
+            with contextlib.suppress(StorageError):  # then it runs out by itself
+                await self._lease.release(epoch)
+
+    async def keep(self) -> None:
+        """Until the lease is lost, or the database does not answer for longer than it lasts."""
+        assert self._epoch is not None
+        failing_s, pause_s = 0.0, self._lease.ttl_s / 3
+        while True:
+            try:
+                if not await self._lease.keep(self._epoch):
+                    logger.warning("another process leads the workspace now")
+                    return
+                failing_s = 0.0
+            except StorageError:
+                failing_s += pause_s
+                if failing_s >= self._lease.ttl_s:
+                    raise
+            await asyncio.sleep(pause_s)
+
+    async def apply(self) -> None:
+        """Bring every tenant's index up to date once."""
+        indexes = self.writable()
+        for tenant in self._tenants:
+            async with self._applying:
+                index = await asyncio.to_thread(indexes.of, tenant)
+                await catch_up(self._passages, index, tenant)
+
+    async def _apply_for_ever(self) -> None:
+        while True:
+            await self.apply()
+            await asyncio.sleep(_POLL_S)
+
+    async def _reign(self) -> None:
+        """Ends with the first part that ends; what that part failed with is raised."""
+        parts = {"lease": self.keep, "index": self._apply_for_ever, **self._beside}
+        tasks = [asyncio.create_task(work(), name=name) for name, work in parts.items()]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.step_down()
+        for task in ended:
+            task.result()
