@@ -164,7 +164,7 @@ def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Pl
         origins={name: open_connector(settings[name], around[name]) for name in chosen},
         limits=replace(workspace.parsing, ocr=ocr and workspace.parsing.ocr),
         tenants=workspace.tenants,
-        served={name: _languages(workspace, name) for name in chosen},
+        served={name: languages_of(workspace, name) for name in chosen},
         policy=policy_in(workspace),
         compare=CompareSettings(max_age=ages),
     )
@@ -186,7 +186,8 @@ def _readable(workspace: Workspace, name: str) -> None:
         )
 
 
-def _languages(workspace: Workspace, source: str) -> frozenset[str]:
+def languages_of(workspace: Workspace, source: str) -> frozenset[str]:
+    """What the assistants over a source serve; empty when there is none yet."""
     return frozenset(
         language
         for assistant in workspace.assistants.values()

@@ -21,6 +21,7 @@ from countersign.domain.clock import Clock
 from countersign.domain.documents import (
     Attachment,
     Chunk,
+    Finding,
     ParsedDocument,
     ParseStatus,
     Rights,
@@ -70,6 +71,22 @@ class Indexable:
     chunks: tuple[Chunk, ...]
     text_hashes: tuple[str, ...]
     settings: str
+    quarantine: str = ""
+    """A readiness code for which policy keeps it out of the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What policy makes of a document that was read: what is shown with it, and the code that keeps it out, if any."""
+
+    findings: tuple[Finding, ...] = ()
+    quarantine: str = ""
+
+
+class Gate(Protocol):
+    """Looks at every document that was read before it can answer."""
+
+    async def judge(self, document: SourceDocument, parsed: ParsedDocument) -> Judged: ...
 
 
 class DocumentStore(Protocol):
@@ -162,6 +179,7 @@ class Ingestion:
         embedder: Embedder | None,
         may_embed: Callable[[str], bool],
         clock: Clock,
+        gate: Gate | None = None,
     ) -> None:
         """`may_embed(residency)` says whether text with that label may go where the embedder is."""
         self._store = store
@@ -172,6 +190,7 @@ class Ingestion:
         self._embedder = embedder
         self._may_embed = may_embed
         self._clock = clock
+        self._gate = gate
 
     async def run(self, document_id: str, version: int) -> Mapping[str, object]:
         """Returns a small summary for the job's result: status, passages, reason."""
@@ -179,18 +198,29 @@ class Ingestion:
         if pending is None:
             return {"skipped": True}
         parsed = await self._parse(pending)
+        parsed, quarantine = await self._judged(pending.document, parsed)
         title = pending.document.title or parsed.title or pending.document.filename
-        chunks = self._chunker.chunk(parsed, title) if parsed.status in SEARCHABLE else ()
-        if parsed.status in SEARCHABLE and not chunks and not parsed.attachments:
+        wanted = parsed.status in SEARCHABLE and not quarantine
+        chunks = self._chunker.chunk(parsed, title) if wanted else ()
+        if wanted and not chunks and not parsed.attachments:
             parsed = replace(parsed, status=ParseStatus.EMPTY, reason="no_text")
         hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
         if self._may_embed(pending.document.residency):
             await self._embed(chunks, hashes)
         for attachment in parsed.attachments:
             await self._receive_part(pending, attachment)
-        outcome = Indexable(parsed, chunks, hashes, self._chunker.settings_id)
+        outcome = Indexable(parsed, chunks, hashes, self._chunker.settings_id, quarantine)
         await self._store.complete(pending, outcome, self._clock.now())
-        return {"parse_status": parsed.status.value, "passages": len(chunks), "reason": parsed.reason}
+        reason = quarantine or parsed.reason
+        return {"parse_status": parsed.status.value, "passages": len(chunks), "reason": reason}
+
+    async def _judged(self, document: SourceDocument, parsed: ParsedDocument) -> tuple[ParsedDocument, str]:
+        """What is inside a document that is kept out is kept out with it."""
+        if self._gate is None or parsed.status not in SEARCHABLE:
+            return parsed, ""
+        judged = await self._gate.judge(document, parsed)
+        parsed = replace(parsed, findings=(*parsed.findings, *judged.findings))
+        return (replace(parsed, attachments=()), judged.quarantine) if judged.quarantine else (parsed, "")
 
     async def _parse(self, pending: Pending) -> ParsedDocument:
         try:

@@ -56,6 +56,11 @@ def said_of(doc: SourceDocument) -> dict[str, Any]:
     }
 
 
+def held_by_policy(status: str, parse_status: str) -> bool:
+    """Quarantined for what was found in it: it had been read. A source's own quarantine comes before reading."""
+    return status == DocumentStatus.QUARANTINED and bool(parse_status)
+
+
 class Arrival:
     """`provisional`: only what is said of the document is new; its content is there but is about to be read again."""
 
@@ -139,7 +144,9 @@ class Arrival:
     def _update(self, connection: Connection, before: RowMapping, facts: dict[str, Any]) -> Received:
         document_id, version = str(before["id"]), int(before["version"])
         newest = version_of(connection, document_id, version)
-        quarantine_changed = (before["status"] == DocumentStatus.QUARANTINED) != bool(self.doc.quarantine)
+        held = held_by_policy(before["status"], newest["parse_status"] if newest else "")
+        was_quarantined = before["status"] == DocumentStatus.QUARANTINED and not held
+        quarantine_changed = was_quarantined != bool(self.doc.quarantine)
         same_content = bool(newest and newest["sha256"] == self.sha and before["deleted"] is None)
         changed = {name: value for name, value in facts.items() if before[name] != value}
         row = update(document).where(document.c.id == document_id)
@@ -155,7 +162,8 @@ class Arrival:
             key = (self.doc.tenant, self.doc.source, before["supersedes"])
             settle_end(connection, *key, self.now, taken_back=True)
         self._event(connection, EventKind.DOCUMENT_RIGHTS_CHANGED, document_id, {"fields": sorted(changed)})
-        if same_content and not quarantine_changed and ("parts" not in changed or self.provisional):
+        keeps = self.provisional or ("parts" not in changed and not held)
+        if same_content and not quarantine_changed and keeps:
             settle_supersession(connection, self.doc, self.now)
             return replace(self._unchanged(connection, document_id, version, newest), change="metadata")
         return self._next_version(connection, document_id, version)

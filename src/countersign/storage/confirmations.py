@@ -17,7 +17,7 @@ from countersign.corpus.ingest import Received, Seen
 from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus, Rights, SourceDocument
 from countersign.sources.connector import Listed
-from countersign.storage.arrivals import INGEST_JOB, Arrival, said_of
+from countersign.storage.arrivals import INGEST_JOB, Arrival, held_by_policy, said_of
 from countersign.storage.document_changes import delete_document
 from countersign.storage.jobs import enqueue_in
 from countersign.storage.source_state import require_newest
@@ -78,7 +78,9 @@ def confirm(connection: Connection, batch: Batch) -> list[Confirmed]:
 def _compare(connection: Connection, batch: Batch, item: Listed, row: RowMapping) -> Confirmed:
     doc = item.document
     repeated = row["seen_pass"] >= batch.pass_number
-    quarantine_changed = (row["status"] == DocumentStatus.QUARANTINED) != bool(doc.quarantine)
+    held = held_by_policy(row["status"], row["parse_status"] or "")
+    was_quarantined = row["status"] == DocumentStatus.QUARANTINED and not held
+    quarantine_changed = was_quarantined != bool(doc.quarantine)
     said = said_of(doc)
     if not doc.title:
         del said["title"]
@@ -250,7 +252,7 @@ def _shown(where: Any) -> Any:
         document.c[name] for name in (*_COMPARED, "id", "tenant", "external_id", "status", "version")
     ]
     of_document += [document.c.deleted, document.c.revision, document.c.seen_pass]
-    names = ("sha256", "blob", "size", "filename", "mime", "state", "job_id")
+    names = ("sha256", "blob", "size", "filename", "mime", "state", "job_id", "parse_status")
     return (
         select(*of_document, *(document_version.c[name] for name in names))
         .join(document_version, newest)

@@ -104,7 +104,7 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
         return
     seq = next_seq(connection)
     withdraw_passages(connection, pending.document_id, seq)
-    found = outcome.parsed.status in _FOUND
+    found = outcome.parsed.status in _FOUND and not outcome.quarantine
     if found:
         _insert_passages(connection, current, outcome, seq)
     _note_outcome(connection, pending, outcome, seq, now)
@@ -112,10 +112,11 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
     if found:
         settle_supersession(connection, pending.document, now)
     kind = EventKind.DOCUMENT_INDEXED if found else EventKind.DOCUMENT_FAILED
+    kind = EventKind.DOCUMENT_QUARANTINED if outcome.quarantine else kind
     facts = {
         "version": pending.version,
         "parse_status": outcome.parsed.status.value,
-        "reason": outcome.parsed.reason,
+        "reason": outcome.quarantine or outcome.parsed.reason,
         "passages": len(outcome.chunks),
         "settings": outcome.settings,
     }
@@ -177,6 +178,8 @@ def _note_outcome(
     found = parsed.status in _FOUND
     status = DocumentStatus.INDEXED if found else DocumentStatus.FAILED
     reason = "" if parsed.status is ParseStatus.OK else parsed.reason or parsed.status.value
+    if outcome.quarantine:
+        status, reason = DocumentStatus.QUARANTINED, outcome.quarantine
     values: dict[str, Any] = {"status": status, "reason": reason, "updated": iso(now), "seq": seq}
     if not pending.document.title or pending.document.title == pending.document.filename:
         values["title"] = parsed.title or pending.document.filename
@@ -184,7 +187,7 @@ def _note_outcome(
     version = {
         "state": status.value,
         "parse_status": parsed.status.value,
-        "reason": parsed.reason,
+        "reason": outcome.quarantine or parsed.reason,
         "parser": parsed.parser,
         "mime": parsed.mime or pending.document.mime,
         "pages": parsed.pages,

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from countersign.access.explain import DocumentFacts, Explanation, explain_to
 from countersign.access.principal import Principal
 from countersign.access.terms import valid_term
+from countersign.corpus.readiness.catalogue import CODES
 from countersign.domain.clock import from_iso
 from countersign.domain.documents import DocumentStatus, Rights
 from countersign.domain.errors import IntegrityError, UsageError
@@ -135,7 +136,7 @@ def document_facts(connection: Connection, document_id: str) -> DocumentFacts | 
         external_id=row["external_id"],
         title=row["title"],
         status=DocumentStatus.DELETED if row["deleted"] else row["status"],
-        reason=row["reason"],
+        reason=_what_to_do(row["reason"]) if row["status"] == DocumentStatus.QUARANTINED else row["reason"],
         rights=Rights.from_canonical(row["canonical"] or ""),
         rights_origin=row["rights_origin"],
         own_rights=Rights.from_canonical(row["own_rights"]),
@@ -144,6 +145,12 @@ def document_facts(connection: Connection, document_id: str) -> DocumentFacts | 
         valid_to=_moment(row["valid_to"]),
         superseded_at=_moment(row["superseded_at"]),
     )
+
+
+def _what_to_do(reason: str) -> str:
+    """A document that policy set aside says what was found and how it gets out."""
+    meaning = CODES.get(reason)
+    return f"{reason}. {meaning.what}. {meaning.action}." if meaning else reason
 
 
 def explain(
