@@ -14,6 +14,7 @@ from countersign.api import (
     errors,
     health,
     jobs,
+    readiness,
     records,
     reference,
     reviews,
@@ -47,7 +48,7 @@ def create_app(house: House, *, behind_proxy: bool = False) -> FastAPI:
     app.state.metrics = metrics
     app.state.behind_proxy = behind_proxy
     house.asking.observe(metrics.note_answer)
-    for part in (chat, asks, answers, reviews, documents, jobs, records, health, reference):
+    for part in (chat, asks, answers, reviews, documents, readiness, jobs, records, health, reference):
         app.include_router(part.router)
     errors.install(app)
     reference.describe(app)
