@@ -18,6 +18,7 @@ from countersign.answer import steps
 from countersign.answer.line import Line, Watch
 from countersign.answer.live import Emit, Live, speaks_live
 from countersign.answer.settle import settle
+from countersign.answer.timing import tell_of_superseded
 from countersign.answer.turn import Turn
 from countersign.domain.answers import Answer, Question, RefusalReason
 from countersign.domain.ids import new_id
@@ -79,7 +80,7 @@ async def _answer(
     ahead = STEPS if live is None else (*_BEFORE, ("generate", live.speak), *_AFTER)
     for attempt in (1, 2):
         begun = steps.begin(line, principal, question, answer_id, request_id)
-        turn = await walk(ahead, line, begun, watch)
+        turn = await tell_of_superseded(line, await walk(ahead, line, begun, watch))
         answer = await settle(line, turn, watch)
         if answer is not None:
             return answer

@@ -20,7 +20,7 @@ _MONTH_BEGINNINGS: tuple[tuple[str, ...], ...] = (
     ("february", "feb", "феврал", "ақпан"),
     ("march", "mar", "март", "наурыз"),
     ("april", "apr", "апрел", "сәуір"),
-    ("may", "май", "мая", "мамыр"),
+    ("may", "май", "мая", "мае", "маю", "мамыр"),
     ("june", "jun", "июн", "маусым"),
     ("july", "jul", "июл", "шілде"),
     ("august", "aug", "август", "тамыз"),
@@ -30,7 +30,7 @@ _MONTH_BEGINNINGS: tuple[tuple[str, ...], ...] = (
     ("december", "dec", "декабр", "желтоқсан"),
 )
 _MONTH_OF = {name: month for month, names in enumerate(_MONTH_BEGINNINGS, 1) for name in names}
-_MONTH = (
+MONTH_PATTERN = (
     r"(?P<{0}>(?:january|february|march|april|june|july|august|september|october|november|december|"
     r"jan|feb|mar|apr|may|jun|jul|aug|sept|sep|oct|nov|dec)\b\.?|"
     r"(?:январ|феврал|март|апрел|июн|июл|август|сентябр|октябр|ноябр|декабр)\w{{0,3}}|ма[йяею]\b|"
@@ -39,7 +39,7 @@ _MONTH = (
 _YEAR = r"(?P<{0}>(?:19|20)\d\d)"
 _YEAR_TAIL = r"(?:\s*(?:жылғы|жылы|жылдың|ж\.|г\.|года|году|год))?"
 _ANY_DIGIT = re.compile(r"\d")
-_ANY_MONTH = re.compile(_MONTH.format("w"))
+_ANY_MONTH = re.compile(MONTH_PATTERN.format("w"))
 _DATES_IN_FIGURES: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<!\d)" + _YEAR.format("y") + r"-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)"),
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./]" + _YEAR.format("y") + r"(?!\d)"),
@@ -47,19 +47,22 @@ _DATES_IN_FIGURES: tuple[re.Pattern[str], ...] = (
 _DATES_WITH_MONTH: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
     for pattern in (
-        _YEAR.format("y") + _YEAR_TAIL + r",?\s*(?P<d>\d{1,2})[-\s–]*(?:шы|ші)?\s*" + _MONTH.format("w"),
+        _YEAR.format("y")
+        + _YEAR_TAIL
+        + r",?\s*(?P<d>\d{1,2})[-\s–]*(?:шы|ші)?\s*"
+        + MONTH_PATTERN.format("w"),
         r"(?<!\d)(?P<d>\d{1,2})(?:st|nd|rd|th|-го|-е)?\s+(?:of\s+)?"
-        + _MONTH.format("w")
+        + MONTH_PATTERN.format("w")
         + r"(?:,?\s+"
         + _YEAR.format("y")
         + r")?",
         r"\b"
-        + _MONTH.format("w")
+        + MONTH_PATTERN.format("w")
         + r"\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?(?!\d)(?:,?\s+"
         + _YEAR.format("y")
         + r")?",
-        r"\b" + _MONTH.format("w") + r",?\s+(?:of\s+)?" + _YEAR.format("y"),
-        _YEAR.format("y") + _YEAR_TAIL + r"\s+" + _MONTH.format("w"),
+        r"\b" + MONTH_PATTERN.format("w") + r",?\s+(?:of\s+)?" + _YEAR.format("y"),
+        _YEAR.format("y") + _YEAR_TAIL + r"\s+" + MONTH_PATTERN.format("w"),
     )
 )
 _CLOCK = re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
@@ -223,7 +226,7 @@ def _take_dates(text: str) -> tuple[tuple[Date, ...], str]:
 
 def _date(match: re.Match[str]) -> Date | None:
     groups = match.groupdict()
-    month = _month(groups["w"]) if groups.get("w") else int(groups.get("m") or 0)
+    month = month_of(groups["w"]) if groups.get("w") else int(groups.get("m") or 0)
     day = int(groups["d"]) if groups.get("d") else None
     if not 1 <= month <= 12 or (day is not None and not 1 <= day <= 31):
         return None
@@ -231,7 +234,8 @@ def _date(match: re.Match[str]) -> Date | None:
     return Date(year, month, day, match.group().strip())
 
 
-def _month(word: str) -> int:
+def month_of(word: str) -> int:
+    """The number of a month from its name in any of its forms; 0 for another word."""
     return next((month for name, month in _MONTH_OF.items() if word.startswith(name)), 0)
 
 

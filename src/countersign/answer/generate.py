@@ -57,13 +57,27 @@ class Listener(Protocol):
 async def generate_text(line: Line, turn: Turn, listener: Listener | None = None) -> Turn:
     """Raises nothing for a model's failure: the next rung serves, or the turn is refused with the cause.
 
-    Once something has left through the `listener` there is no next rung: a failure then cuts the draft short.
+    Once something has left through the `listener` there is no next rung: a failure then cuts the draft short. A
+    generator that compares words is asked without the date where the passages are versions of that date already, and
+    once more in the other wording when it finds nothing.
     """
+    wordings = list(dict.fromkeys((turn.asked, turn.asked_now)))
+    if any(passage.valid_from or passage.valid_to for passage in turn.passages):
+        wordings.reverse()
+    for wording in wordings:
+        written = await _write(line, turn, wording, listener)
+        if written.decision is None or written.served is None or written.served.finish_reason != "abstained":
+            return written
+        turn = replace(turn, events=written.events)
+    return written
+
+
+async def _write(line: Line, turn: Turn, question: str, listener: Listener | None) -> Turn:
     started = time.perf_counter()
     written: list[str] = []
     chosen: RungChosen | None = None
     done: Done | None = None
-    async with closing(_stream(line, turn)) as values:
+    async with closing(_stream(line, turn, question)) as values:
         async for value in values:
             if isinstance(value, RungChosen):
                 chosen, written = value, []
@@ -97,9 +111,9 @@ async def generate_text(line: Line, turn: Turn, listener: Listener | None = None
     return replace(turn, served=served, draft=draft, warnings=(*turn.warnings, *warnings))
 
 
-def _stream(line: Line, turn: Turn) -> AsyncGenerator[LadderEvent, None]:
+def _stream(line: Line, turn: Turn, question: str) -> AsyncGenerator[LadderEvent, None]:
     return line.ladders[turn.assistant.name].stream(
-        _request(turn),
+        _request(turn, question),
         allowed_regions=allowed_regions((p.residency for p in turn.passages), line.residency),
         limits=limits_of(
             turn.assistant.budget,
@@ -116,14 +130,14 @@ def abstains(draft: str) -> bool:
     return len(draft.replace(ABSTAIN, "").strip(" .[]0123456789")) == 0
 
 
-def _request(turn: Turn) -> ModelRequest:
+def _request(turn: Turn, question: str) -> ModelRequest:
     composed = turn.composed
     if composed is None:
         raise AssertionError("a prompt is composed before it is sent")
     return ModelRequest(
         messages=composed.messages,
         max_output_tokens=turn.question.max_output_tokens or turn.assistant.max_output_tokens,
-        question=turn.asked,
+        question=question,
         passages=turn.passages,
         language=turn.language,
         task=turn.question.task,

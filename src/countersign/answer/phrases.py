@@ -5,6 +5,8 @@ Every sentence carries the answer's id, so that it can be asked about. Other lan
 
 from __future__ import annotations
 
+from datetime import date
+
 from countersign.domain.answers import RefusalReason
 from countersign.domain.documents import Language
 
@@ -65,6 +67,29 @@ _DEGRADED: _Texts = {
     "kk": "Негізгі модель қолжетімсіз болғандықтан, жауап жеңілдетілген тәсілмен дайындалды. Жауап нөмірі: {id}.",
 }
 
+_SUPERSEDED: _Texts = {
+    "en": "The only documents available to you that answer this were in force until {day}. Nothing that is in force at the moment asked about answers it, so I will not state it. To see what applied then, ask as of that day. Answer id: {id}.",
+    "ru": "Доступные вам документы, которые отвечают на этот вопрос, действовали только до {day} включительно. Среди действующих на указанный момент ответа нет, поэтому я его не даю. Чтобы узнать, как было тогда, задайте вопрос на эту дату. Номер ответа: {id}.",
+    "kk": "Бұл сұраққа жауап беретін, сізге қолжетімді құжаттар {day} дейін (сол күнді қоса) ғана күшінде болған. Сұралған сәтте күшінде тұрған құжаттарда жауап жоқ, сондықтан жауап бермеймін. Ол кездегі тәртіпті білу үшін сол күнге сұрақ қойыңыз. Жауап нөмірі: {id}.",
+}
+
+_AS_OF: _Texts = {
+    "en": "As of {day}.",
+    "ru": "По состоянию на {day}.",
+    "kk": "{day} жағдай бойынша.",
+}
+
+_NO_LONGER: _Texts = {
+    "en": "What this rests on was in force until {day} and no longer is.",
+    "ru": "Документы, на которых основан ответ, действовали до {day} включительно и сейчас не действуют.",
+    "kk": "Жауап негізделген құжаттар {day} дейін (сол күнді қоса) күшінде болған, қазір күшінде емес.",
+}
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
 _AI_GENERATED: _Texts = {
     "en": "Generated automatically from the organisation's documents. Check the cited sources. Answer id: {id}.",
     "ru": "Сформировано автоматически по документам организации. Сверяйтесь с указанными источниками. Номер ответа: {id}.",
@@ -89,6 +114,25 @@ def notice_of_degradation(language: Language, answer_id: str) -> str:
 def mark_of_generation(language: Language, answer_id: str) -> str:
     """The mark that a text was generated, to show beside every answer."""
     return _in(_AI_GENERATED, language).format(id=answer_id)
+
+
+def sentence_for_superseded(last: date, language: Language, answer_id: str) -> str:
+    """What the asker reads when only versions answer that ended on `last`, the last day of the latest of them."""
+    return _in(_SUPERSEDED, language).format(day=_day(last, language), id=answer_id)
+
+
+def note_of_time(language: Language, day: date, until: date | None) -> str:
+    """Under an answer for another day than today: which one, and until when it held if it no longer does."""
+    notes = [_in(_AS_OF, language).format(day=_day(day, language))]
+    if until is not None:
+        notes.append(_in(_NO_LONGER, language).format(day=_day(until, language)))
+    return " ".join(notes)
+
+
+def _day(day: date, language: Language) -> str:
+    if language in ("ru", "kk"):
+        return f"{day:%d.%m.%Y}"
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _in(texts: _Texts, language: Language) -> str:

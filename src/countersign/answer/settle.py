@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from countersign.answer.line import Line, Watch
-from countersign.answer.phrases import sentence_for_hold, sentence_for_refusal
+from countersign.answer.phrases import (
+    note_of_time,
+    sentence_for_hold,
+    sentence_for_refusal,
+    sentence_for_superseded,
+)
 from countersign.answer.steps import sees_personal
 from countersign.answer.store import Finished, Hold
+from countersign.answer.timing import last_day
 from countersign.answer.turn import Turn
 from countersign.domain.answers import Answer, AnswerStatus, Citation, RefusalReason
 from countersign.domain.events import EventKind
@@ -49,10 +55,10 @@ def _answer(line: Line, turn: Turn) -> Answer:
         assistant=turn.assistant.name,
         task=turn.question.task,
         status=decision.status,
-        text=turn.draft,
+        text=_dated(turn),
         release=turn.release,
         created=turn.started,
-        as_of=turn.question.as_of or turn.data_as_of or turn.as_of,
+        as_of=turn.asked_for or turn.data_as_of or turn.as_of,
         language=turn.language,
         confidence=turn.confidence,
         citations=_redacted(line, turn),
@@ -67,10 +73,10 @@ def _answer(line: Line, turn: Turn) -> Answer:
     if served is not None:
         answer = replace(answer, usage=served.usage, cost=served.cost)
     if decision.status is AnswerStatus.HELD:
-        return replace(answer, draft=turn.draft, text=sentence_for_hold(turn.language, turn.answer_id))
+        return replace(answer, draft=answer.text, text=sentence_for_hold(turn.language, turn.answer_id))
     if decision.status is AnswerStatus.REFUSED:
         reason = decision.refusal or RefusalReason.NO_EVIDENCE
-        sentence = sentence_for_refusal(reason, turn.language, turn.answer_id)
+        sentence = _refusal(turn, reason)
         return replace(
             answer,
             text=f"{turn.left}\n\n{sentence}" if turn.left else sentence,
@@ -81,6 +87,23 @@ def _answer(line: Line, turn: Turn) -> Answer:
             confidence=None,
         )
     return answer
+
+
+def _dated(turn: Turn) -> str:
+    """The draft, and under it the day that it speaks of when that is not today."""
+    asked_for = turn.asked_for
+    if not turn.draft or turn.question.task != "answer" or asked_for is None:
+        return turn.draft
+    if asked_for.date() == turn.started.date():
+        return turn.draft
+    until = last_day(turn.in_force_until).date() if turn.in_force_until else None
+    return f"{turn.draft}\n\n{note_of_time(turn.language, asked_for.date(), until)}"
+
+
+def _refusal(turn: Turn, reason: RefusalReason) -> str:
+    if turn.in_force_until is None:
+        return sentence_for_refusal(reason, turn.language, turn.answer_id)
+    return sentence_for_superseded(last_day(turn.in_force_until).date(), turn.language, turn.answer_id)
 
 
 def _redacted(line: Line, turn: Turn) -> tuple[Citation, ...]:

@@ -16,9 +16,11 @@ from countersign.answer.evidence import Readings
 from countersign.answer.generate import generate_text
 from countersign.answer.language import answer_language
 from countersign.answer.line import Line
+from countersign.answer.timing import asked_period, before_change, said_of_time
 from countersign.answer.turn import Turn
 from countersign.answer.verify import verify
 from countersign.domain.answers import Question, RefusalReason
+from countersign.domain.clock import iso
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.events import EventKind
 from countersign.guard.findings import GuardFinding
@@ -47,6 +49,8 @@ def begin(line: Line, principal: Principal, question: Question, answer_id: str, 
             "a summary needs exactly one document", code="document_missing", hint="Give one document id."
         )
     now = line.clock.now()
+    period = asked_period(question, now)
+    asked_for = question.as_of or (period.moment if period else None)
     language = answer_language(question.text, asked_for=question.language, languages=assistant.languages)
     turn = Turn(
         answer_id=answer_id,
@@ -55,9 +59,11 @@ def begin(line: Line, principal: Principal, question: Question, answer_id: str, 
         assistant=assistant,
         release=line.releases[assistant.name],
         started=now,
-        as_of=question.as_of or now,
+        as_of=asked_for or now,
         language=language,
         request_id=request_id,
+        asked_for=asked_for,
+        period=period,
     )
     facts = {
         "assistant": assistant.name,
@@ -83,6 +89,7 @@ async def guard_question(line: Line, turn: Turn) -> Turn:
 
 async def retrieve(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
+    turn = await before_change(line, turn)
     found = await _found(line, turn)
     passages = found.passages
     facts = {
@@ -91,6 +98,7 @@ async def retrieve(line: Line, turn: Turn) -> Turn:
         "denied": found.dropped,
         "lexical_only": found.lexical_only,
         "applied_seq": found.applied_seq,
+        "as_of": iso(turn.as_of),
         "duration_ms": _ms(started),
     }
     turn = turn.noting(EventKind.ANSWER_RETRIEVED, facts, line.clock.now())
@@ -153,6 +161,7 @@ async def compose_prompt(line: Line, turn: Turn) -> Turn:
         turn.passages,
         task=turn.question.task,
         language=turn.language,
+        in_force_on=turn.asked_for.date().isoformat() if turn.asked_for else "",
         history=turn.history,
         marker=marker,
         datamark_char=mark,
@@ -258,7 +267,7 @@ async def judge(line: Line, turn: Turn) -> Turn:
         data_age=turn.data_age,
         degraded_because=turn.served.degraded_because if turn.served else "",
     )
-    return replace(turn, confidence=confidence, decision=decision)
+    return said_of_time(replace(turn, confidence=confidence, decision=decision))
 
 
 def sees_personal(turn: Turn) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from countersign.access.principal import Principal
 from countersign.answer.compose import Composed
 from countersign.answer.decide import Decision
+from countersign.answer.period import Period
 from countersign.domain.answers import (
     Citation,
     Claim,
@@ -57,6 +58,12 @@ class Turn:
     as_of: datetime
     language: str
     request_id: str = ""
+    asked_for: datetime | None = None
+    """The moment that the answer is for when it is not the present; `as_of` is then the same."""
+    period: Period | None = None
+    """What the words of the question say of its time."""
+    in_force_until: datetime | None = None
+    """When (exclusive) ended what alone answers the question."""
     asked: str = ""
     """The question as it goes on: cleaned by the guard."""
     history: tuple[HistoryTurn, ...] = ()
@@ -80,6 +87,13 @@ class Turn:
     decision: Decision | None = None
     """Set by the step that ends the walk: early by a refusal, at the end by the rules."""
     events: tuple[Event, ...] = ()
+
+    @property
+    def asked_now(self) -> str:
+        """The question without the words that say when: the versions of that time are asked as if it were today."""
+        if self.period is None or self.asked != self.question.text:
+            return self.asked
+        return self.period.left_out_of(self.asked)
 
     @property
     def data_age(self) -> timedelta | None:

@@ -87,12 +87,15 @@ class Retriever:
         document_ids: Sequence[str] = (),
         history: Sequence[HistoryTurn] = (),
         limit: int = 8,
+        ended: bool = False,
     ) -> Retrieved:
-        """`sources` empty = nothing. `history` is the client's and untrusted: it only moves scores."""
+        """`sources` empty = nothing. `history` is the client's and untrusted: it only moves scores. `ended` looks only
+        among what was in force before `as_of` and no longer is."""
         search, seq = await self._newest(principal.tenant)
         scope = await self._store.scope(
             principal.tenant, principal.terms, frozenset(sources), as_of, frozenset(document_ids)
         )
+        scope = replace(scope, ended=ended)
         questions = self._questions(query, history)
         vectors, reason = await self._embed([text for _, text in questions])
         language = question_language(query)

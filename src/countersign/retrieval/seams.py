@@ -29,6 +29,12 @@ class Scope:
     as_of: datetime
     document_ids: frozenset[str] = frozenset()
     """Empty = any document."""
+    ended: bool = False
+    """Only what was in force before `as_of` and no longer is: to say that nothing else is known, never to answer from."""
+
+    def admits_period(self, from_day: int, to_day: int) -> bool:
+        """Whether the index admits a passage in force from `from_day` until before `to_day`."""
+        return to_day <= self.day + 1 if self.ended else from_day <= self.day < to_day
 
     @property
     def day(self) -> int:

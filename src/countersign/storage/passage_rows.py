@@ -119,7 +119,10 @@ class Cells:
         rights, source, from_day, to_day = self._columns[:, : self.count]
         mask = np.isin(rights, np.fromiter(scope.rights_ids, np.int64, len(scope.rights_ids)))
         mask &= np.isin(source, np.array(list(sources), np.int64))
-        mask &= (from_day <= scope.day) & (scope.day < to_day)
+        if scope.ended:
+            mask &= to_day <= scope.day + 1
+        else:
+            mask &= (from_day <= scope.day) & (scope.day < to_day)
         mask[0] = False
         return mask
 

@@ -151,7 +151,7 @@ class TextIndex:
     def scope_filters(self, scope: Scope, cells: Cells, sources: dict[str, int]) -> list[Any]:
         """Clauses that admit exactly the scope: a condition that everything meets is left out."""
         periods = cells.periods()
-        in_force = {p for p in periods if p[0] <= scope.day < p[1]}
+        in_force = {p for p in periods if scope.admits_period(*p)}
         filters = [
             *self._admit("rights", cells.values(0), scope.rights_ids),
             *self._admit("source", sources, scope.sources),

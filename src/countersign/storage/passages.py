@@ -162,25 +162,34 @@ _SHOWN: Select[*tuple[Any, ...]] = select(
     document.c.modified,
     document.c.synced,
     document.c.valid_from,
-    document.c.valid_to,
+    passage.c.valid_to,
+    document.c.valid_to.label("own_valid_to"),
+    document.c.superseded_at,
     document.c.rights_id,
+    passage.c.rights_id.label("own_rights_id"),
 ).join_from(passage, document, document.c.id == passage.c.document_id)
 
 # Everything but rights: the document's own state now, at the moment that the question speaks of.
 _AT = bindparam("at", type_=String)
-_IN_FORCE: tuple[ColumnElement[bool], ...] = (
+_LIVE: tuple[ColumnElement[bool], ...] = (
     only_filter(document.c.tenant) == bindparam("tenant"),
     only_filter(document.c.source).in_(bindparam("sources", expanding=True)),
     document.c.deleted.is_(None),
     *(document.c.status != silent for silent in _SILENT),
     passage.c.live.is_(True),
+)
+_IN_FORCE: tuple[ColumnElement[bool], ...] = (
+    *_LIVE,
     or_(document.c.valid_from.is_(None), document.c.valid_from <= _AT),
     or_(document.c.valid_to.is_(None), document.c.valid_to > _AT),
     or_(document.c.superseded_at.is_(None), document.c.superseded_at > _AT),
 )
+_ENDED = passage.c.valid_to <= _AT
 _OF_DOCUMENTS = document.c.id.in_(bindparam("documents", expanding=True))
 _BY_ID = _SHOWN.where(passage.c.id.in_(bindparam("ids", expanding=True)), *_IN_FORCE)
 _BY_ID_OF_DOCUMENTS = _BY_ID.where(_OF_DOCUMENTS)
+_ENDED_BY_ID = _SHOWN.where(passage.c.id.in_(bindparam("ids", expanding=True)), *_LIVE, _ENDED)
+_ENDED_BY_ID_OF_DOCUMENTS = _ENDED_BY_ID.where(_OF_DOCUMENTS)
 _NEIGHBOURS = _SHOWN.where(
     passage.c.document_id == bindparam("near"),
     passage.c.version == bindparam("version"),
@@ -199,17 +208,43 @@ def permitted_passages(
     connection: Connection, passage_ids: Sequence[int], scope: Scope
 ) -> dict[int, Passage]:
     found: dict[int, Passage] = {}
-    statement = _BY_ID_OF_DOCUMENTS if scope.document_ids else _BY_ID
+    plain, of_documents = (
+        (_ENDED_BY_ID, _ENDED_BY_ID_OF_DOCUMENTS) if scope.ended else (_BY_ID, _BY_ID_OF_DOCUMENTS)
+    )
+    statement = of_documents if scope.document_ids else plain
     for start in range(0, len(passage_ids), _BATCH):
         wanted = {"ids": passage_ids[start : start + _BATCH]}
-        rows = connection.execute(statement, wanted | _in_force(scope))
-        found |= {row.passage_id: _passage(row) for row in rows if row.rights_id in scope.rights_ids}
+        rows = connection.execute(statement, wanted | _in_force(scope)).all()
+        rows = [row for row in rows if _may_see(row, scope)]
+        untold = _with_hidden_successor(connection, rows, scope)
+        found |= {row.passage_id: _passage(row, untold) for row in rows}
+    if scope.ended:  # what ended only because of something that this person may not see has not ended for them
+        ends = {key: shown.valid_to for key, shown in found.items()}
+        found = {key: found[key] for key, end in ends.items() if end is not None and end <= scope.as_of}
     return found
+
+
+def _with_hidden_successor(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], scope: Scope
+) -> frozenset[str]:
+    """Documents that were ended by a successor none of which this person may see: their end is not told."""
+    superseded = {row.document_id: (row.source, row.external_id) for row in rows if row.superseded_at}
+    if not superseded:
+        return frozenset()
+    successors = connection.execute(
+        select(document.c.source, document.c.supersedes, document.c.rights_id).where(
+            document.c.tenant == scope.tenant,
+            document.c.supersedes.in_([external_id for _, external_id in superseded.values()]),
+            document.c.deleted.is_(None),
+        )
+    )
+    seen = {(row.source, row.supersedes) for row in successors if row.rights_id in scope.rights_ids}
+    return frozenset(identity for identity, key in superseded.items() if key not in seen)
 
 
 def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, reach: int) -> list[Passage]:
     """A document's rights are those of all its passages, and are checked again here all the same."""
-    if scope.document_ids and near.document_id not in scope.document_ids:
+    if scope.ended or (scope.document_ids and near.document_id not in scope.document_ids):
         return []
     wanted = {
         "near": near.document_id,
@@ -219,7 +254,7 @@ def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, r
         "own": near.ordinal,
     }
     rows = connection.execute(_NEIGHBOURS, wanted | _in_force(scope))
-    return [_passage(row) for row in rows if row.rights_id in scope.rights_ids]
+    return [_passage(row) for row in rows if _may_see(row, scope)]
 
 
 def document_passages(connection: Connection, scope: Scope, limit: int) -> list[Passage]:
@@ -227,7 +262,12 @@ def document_passages(connection: Connection, scope: Scope, limit: int) -> list[
     if not scope.document_ids:
         return []
     rows = connection.execute(_WHOLE_DOCUMENTS, {"most": limit} | _in_force(scope))
-    return [_passage(row) for row in rows if row.rights_id in scope.rights_ids]
+    return [_passage(row) for row in rows if _may_see(row, scope)]
+
+
+def _may_see(row: Row[*tuple[Any, ...]], scope: Scope) -> bool:
+    """By the document's rights and by the passage's: one of an older version may be narrower than its document now."""
+    return row.rights_id in scope.rights_ids and row.own_rights_id in scope.rights_ids
 
 
 def _in_force(scope: Scope) -> dict[str, Any]:
@@ -239,7 +279,9 @@ def _in_force(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _passage(row: Row[*tuple[Any, ...]]) -> Passage:
+def _passage(row: Row[*tuple[Any, ...]], untold: frozenset[str] = frozenset()) -> Passage:
+    by_successor = row.valid_to is not None and row.valid_to == row.superseded_at
+    ends = row.own_valid_to if by_successor and row.document_id in untold else row.valid_to
     return Passage(
         passage_id=str(row.passage_id),
         document_id=row.document_id,
@@ -261,7 +303,7 @@ def _passage(row: Row[*tuple[Any, ...]]) -> Passage:
         modified=_moment(row.modified),
         synced=_moment(row.synced),
         valid_from=_moment(row.valid_from),
-        valid_to=_moment(row.valid_to),
+        valid_to=_moment(ends),
         is_table=bool(row.is_table),
         ocr_confidence=row.ocr_confidence,
     )

@@ -110,6 +110,9 @@ WARNING: Mapping[str, str] = {
     "rights_changed": N_("A source stopped being available to you while the answer was written."),
     "question_too_long": N_("The question is too long."),
     "question_empty": N_("Nothing readable was left of the question."),
+    "as_of_another_day": N_("The answer is for the day asked about, not for today."),
+    "only_superseded": N_("Only a version that is no longer in force answers this."),
+    "changed_in_period": N_("What applied changed within the period asked about; the answer is for its end."),
 }
 
 BAND: Mapping[str, str] = {"low": N_("Low"), "medium": N_("Medium"), "high": N_("High")}
