@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from countersign.domain.errors import SourceError
 from countersign.sources.connector import Listed, SourceConnector
 
 T = TypeVar("T")
+_PATIENCE_S = 2.0
+"""What a slow source has listed by then is confirmed."""
 
 
 class ConnectorThread:
@@ -34,10 +38,16 @@ class ConnectorThread:
         self._pool.shutdown(wait=False)
 
     async def batches(self, size: int) -> AsyncGenerator[list[Listed]]:
-        """The listing, `size` documents at a time. Raises `SourceError`."""
+        """The listing, up to `size` documents at a time, fewer where it is slow. Raises what the connector raises, after
+        everything that was listed before."""
         listing = self._listing = await self._call(lambda: iter(self._connector.list()))
-        while batch := await self._call(lambda: list(islice(listing, size))):
-            yield batch
+        over = False
+        while not over:
+            batch, error, over = await self._call(lambda: _some(listing, size))
+            if batch:
+                yield batch
+            if error is not None:
+                raise error
 
     async def read(self, external_id: str, max_bytes: int) -> bytes:
         """Raises `SourceError`."""
@@ -45,6 +55,20 @@ class ConnectorThread:
 
     async def _call(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+
+def _some(listing: Iterator[Listed], size: int) -> tuple[list[Listed], SourceError | None, bool]:
+    """The next documents, what ended the listing early, and whether it is over."""
+    found: list[Listed] = []
+    ends = time.monotonic() + _PATIENCE_S
+    try:
+        for item in islice(listing, size):
+            found.append(item)
+            if time.monotonic() > ends:
+                return found, None, False
+    except SourceError as error:
+        return found, error, True
+    return found, None, len(found) < size
 
 
 def _close(holder: Any) -> None:
