@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, in_force
-from countersign.corpus.readiness.labels import relation
+from countersign.corpus.readiness.labels import Label
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.readiness.statements import About
 from countersign.domain.readiness import ReadinessFinding
@@ -35,12 +35,31 @@ _EMPTY_TEXT = (
 )
 _EMPTY = frozenset(_EMPTY_TEXT.split()) | {
     "~amount", "~term", "~day", "~month", "~year", "~hour", "~minute", "~week", "~number", "~issue", "~submit",
-    "~rule", "~document", "~store", "~change", "~mandatory",
+    "~rule", "~document", "~store", "~change", "~mandatory", "тенг", "теңге", "теңг", "tenge", "kzt", "usd", "eur", "rub", "доллар", "евр", "процент", "percent", "пайыз",
 }  # fmt: skip
 _ACTORS = frozenset(
-    {"~employee", "~customer", "~bank", "~working", "~calendar", "~contract", "paid", "оплачива", "ақылы"}
+    {
+        "~employee",
+        "~customer",
+        "~bank",
+        "~working",
+        "~calendar",
+        "~contract",
+        "~price",
+        "paid",
+        "оплачива",
+        "ақылы",
+    }
 )
 """May be said by one side only."""
+
+
+_SORTS_TEXT = (
+    "guid handbook manual memo faq procedur instruct leaflet standard checklist hint tip question regul proced polici term "
+    "памятк инструкц положен регламент порядок порядк справочник вопрос руководств методик стандарт подсказк услов перечен "
+    "нұсқа жадын тәрті анықт сұрақ қағид әдіст"
+)
+_SORTS = frozenset(_SORTS_TEXT.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +130,16 @@ class Contradictions:
         ):
             return
         usual = max(values, key=lambda value: (values[value], value))
-        anchor = next(claim for claim in claims if claim.value == usual)
         for claim in claims:
-            if claim.value != usual:
-                against = next(
-                    (other for other in claims if other.value == usual and self._may(claim, other)), anchor
+            against = [
+                other for other in claims if other.value == usual != claim.value and self._may(claim, other)
+            ]
+            if against:
+                spoken = self._documents[claim.place].profile.language
+                yield (
+                    claim,
+                    min(against, key=lambda other: self._documents[other.place].profile.language != spoken),
                 )
-                if self._may(claim, against):
-                    yield claim, against
 
     def _may(self, first: _Claim, second: _Claim) -> bool:
         """Whether the two documents can be about the same thing at the same time."""
@@ -127,7 +148,7 @@ class Contradictions:
         a, b = self._documents[first.place], self._documents[second.place]
         if a.profile.parent == b.key.external_id or b.profile.parent == a.key.external_id:
             return False
-        return not ({relation(a.name, b.name), relation(a.title, b.title)} & {"series", "version", "dated"})
+        return not (_apart(a.name, b.name) or _apart(a.title, b.title))
 
     def _statements(self, first: _Claim, second: _Claim) -> tuple[Statement, Statement] | None:
         mine = self._library.said(self._documents[first.place].key).statements[first.number]
@@ -140,13 +161,31 @@ class Contradictions:
         return mine, theirs
 
     def _tied(self, first: _Claim, second: _Claim, a: About, b: About) -> bool:
-        """A short subject counts when title or heading say that both speak of the same thing."""
+        """A short subject counts when one of the documents is about it by its title, or when titles and headings of
+        both share a word that says something."""
         mine = a.context | self._documents[first.place].title.words | self._documents[first.place].name.words
         theirs = (
             b.context | self._documents[second.place].title.words | self._documents[second.place].name.words
         )
-        shared = (mine & theirs) - _EMPTY - _ACTORS - {"~policy"}
-        return bool(shared)
+        subject = _specific(a) & _specific(b)
+        return bool((subject & (mine | theirs)) or (mine & theirs) - _EMPTY - _ACTORS - {"~policy"})
+
+
+def _apart(first: Label, second: Label) -> bool:
+    """Labels of two things of one sort: two products, towns, contracts, years. Words that the glossary knows and the
+    sorts of documents there are tell topics apart, not things."""
+    if not first.words & second.words:
+        return False
+    if first.periods != second.periods or (first.dates and second.dates and first.dates != second.dates):
+        return True
+    if first.numbers and second.numbers and first.numbers != second.numbers:
+        return True
+    mine, theirs = first.words - second.words, second.words - first.words
+    return all(any(_is_name(word) for word in words) for words in (mine, theirs))
+
+
+def _is_name(word: str) -> bool:
+    return not word.startswith("~") and word not in _SORTS
 
 
 def _specific(subject: About) -> frozenset[str]:

@@ -56,13 +56,29 @@ class Known:
     def folder(self) -> str:
         return folder_of(self.key.external_id)
 
-    @property
-    def rank(self) -> tuple[float, ...]:
-        """Orders editions of one document, the later one higher."""
-        return max(self.name.rank, self.title.rank, key=lambda rank: sum(map(abs, rank)))
-
     def relates(self, other: Known) -> Relation:
-        return both(relation(self.name, other.name), relation(self.title, other.title))
+        """By name, by title, and by the name of the one and the title of the other: many files have no title."""
+        crossed = (relation(self.name, other.title), relation(self.title, other.name))
+        return both(relation(self.name, other.name), relation(self.title, other.title), crossed)
+
+    def older_than(self, other: Known) -> bool | None:
+        """What names and folders say of their age: marks such as `old`, then the edition, then the date; None when
+        they say nothing."""
+        mine, theirs = (_age_marks(document) for document in (self, other))
+        if mine != theirs:
+            return mine < theirs
+        for one, two in ((self.name, other.name), (self.title, other.title)):
+            if one.number != two.number and not (one.is_copy or two.is_copy):
+                return one.number < two.number
+            if one.dates and two.dates and one.dates != two.dates:
+                return max(one.dates) < max(two.dates)
+        return None
+
+
+def _age_marks(document: Known) -> int:
+    """-1 for what is marked as old by its name, title or folder, 1 for what is marked as new."""
+    marks = (document.name.age, document.title.age, min(0, label(document.folder).age))
+    return min(marks) if min(marks) < 0 else min(1, max(marks))
 
 
 @dataclass(frozen=True, slots=True)

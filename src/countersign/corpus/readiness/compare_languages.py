@@ -27,8 +27,10 @@ def translations(documents: Sequence[Known], library: Library) -> Iterator[Readi
         if document.name.words and document.profile.language in ("kk", "ru", "en"):
             groups[document.name.words, document.name.numbers, document.name.periods].append(document)
     for group in groups.values():
-        for first, second in combinations(group[:_CROWD], 2):
-            if _are_translations(first, second):
+        members = group[:_CROWD]
+        at_home = {(document.folder, document.profile.language) for document in members}
+        for first, second in combinations(members, 2):
+            if _are_translations(first, second) and not _has_nearer(first, second, at_home):
                 yield from _compared(first, second, library)
 
 
@@ -42,6 +44,13 @@ def _are_translations(first: Known, second: Known) -> bool:
     # one name, two languages: in folders that differ by the language only (`ru/leave.docx`, `kk/leave.docx`)
     mine, theirs = (document.folder.casefold().replace("\\", "/").split("/") for document in (first, second))
     return len(mine) == len(theirs) and sum(a != b for a, b in zip(mine, theirs, strict=True)) <= 1
+
+
+def _has_nearer(first: Known, second: Known, at_home: set[tuple[str, str]]) -> bool:
+    """One of them has a translation of that language in its own folder: a stray copy is compared with its original."""
+    if first.folder == second.folder:
+        return False
+    return bool({(first.folder, second.profile.language), (second.folder, first.profile.language)} & at_home)
 
 
 def _compared(first: Known, second: Known, library: Library) -> Iterator[ReadinessFinding]:

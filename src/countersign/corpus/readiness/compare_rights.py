@@ -32,7 +32,8 @@ def _conflict(own: str, carrier: str) -> bool:
         return True
     if not all(any(narrow <= clause for narrow in part.clauses) for clause in whole.clauses):
         return True  # lets in somebody whom the carrier does not
-    return _apart(part)
+    joined = set(part.clauses) >= set(whole.clauses)  # by the audit itself, which told so of the carrier
+    return not joined and _apart(part)
 
 
 def _apart(rights: Rights) -> bool:

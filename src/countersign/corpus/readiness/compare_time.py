@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import combinations
 from statistics import median
 
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
@@ -16,6 +17,8 @@ MIN_DATED = 8
 """Documents with a date that a source must have before it has a rhythm."""
 RHYTHM_TIMES = 6.0
 RHYTHM_LEAST = timedelta(days=540)
+_READING = timedelta(days=30)
+"""A shorter `max_age` says how often the source is read, unless its documents do change as often."""
 _CROWD = 64
 
 
@@ -68,9 +71,11 @@ def _limit(
 ) -> tuple[timedelta | None, timedelta | None]:
     """How old a document may be, and the median age it follows from (None when `max_age` says it)."""
     said = max_age.get(source)
+    usual = timedelta(seconds=median(_age(document, now).total_seconds() for document in members))
+    if said is not None and said < _READING and usual > said:
+        said = None
     if len(members) < MIN_DATED:
         return said, None
-    usual = timedelta(seconds=median(_age(document, now).total_seconds() for document in members))
     rhythm = max(RHYTHM_TIMES * usual, RHYTHM_LEAST)
     return (said, None) if said is not None and said <= rhythm else (rhythm, usual)
 
@@ -107,13 +112,10 @@ def _editions(documents: Sequence[Known]) -> Iterator[tuple[Known, Known]]:
         if document.name.words and document.profile.signature:
             groups[document.name.words, document.name.numbers, document.name.periods].append(document)
     for group in groups.values():
-        ranked = sorted(group[:_CROWD], key=lambda document: document.rank)
-        for older in ranked[:-1]:
-            newer = ranked[-1]
-            alike = likeness(older.profile.signature, newer.profile.signature)
-            if (
-                older.rank < newer.rank
-                and alike >= LEAST_LIKENESS
-                and older.relates(newer) in ("version", "dated")
-            ):
+        for first, second in combinations(group[:_CROWD], 2):
+            before = first.older_than(second)
+            if before is None or first.relates(second) not in ("version", "dated"):
+                continue
+            older, newer = (first, second) if before else (second, first)
+            if likeness(older.profile.signature, newer.profile.signature) >= LEAST_LIKENESS:
                 yield older, newer

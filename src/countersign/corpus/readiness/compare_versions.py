@@ -142,11 +142,15 @@ class Versions:
         mine, theirs = self._library.said(first.key), self._library.said(second.key)
         if _other_subject(relation, first, second, mine, theirs):
             return
+        filled_in = relation in ("unsure", "variant") and (mine.names, mine.identifiers) != (
+            theirs.names,
+            theirs.identifiers,
+        )
         older, newer = _in_order(first, second, mine, theirs)
         found = differences(self._library.said(older.key), self._library.said(newer.key))
         kin = max(alike, _kinship(mine, theirs))
         labelled = relation in ("same", "version", "dated") and kin >= self._settings.version_likeness
-        if found and (labelled or _mostly_agree(found, mine, theirs)):
+        if found and not filled_in and (labelled or _mostly_agree(found, mine, theirs)):
             severity = self._severity(relation, older, newer, kin)
             if severity is not None:
                 yield _versions_differ(severity, older, newer, found)
@@ -255,10 +259,7 @@ def _other_subject(relation: Relation, first: Known, second: Known, mine: Said, 
         return False
     if relation == "same" and first.folder == second.folder:
         return False
-    apart = one_person_away(mine, theirs)
-    if relation in ("unsure", "variant"):
-        return apart or mine.identifiers != theirs.identifiers or mine.names != theirs.names
-    return apart
+    return one_person_away(mine, theirs)
 
 
 def _is_part_of(first: Known, second: Known) -> bool:
@@ -272,16 +273,20 @@ def _in_order(first: Known, second: Known, mine: Said, theirs: Said) -> tuple[Kn
         return second, first
     if second.profile.supersedes == first.key.external_id:
         return first, second
-    orders = (
-        (mine.status is None, theirs.status is None),
-        (first.rank, second.rank),
-        (first.profile.valid_from, second.profile.valid_from),
-        (first.profile.modified, second.profile.modified),
-    )
-    for one, other in orders:
-        if one is not None and other is not None and one != other:
-            return (first, second) if one < other else (second, first)  # pyright: ignore[reportOperatorIssue]
-    return first, second
+    if (mine.status is None) != (theirs.status is None):
+        return (first, second) if mine.status is not None else (second, first)
+    before = first.older_than(second)
+    if before is None:
+        before = _dated_before(first, second)
+    return (first, second) if before else (second, first)
+
+
+def _dated_before(first: Known, second: Known) -> bool:
+    one, other = first.profile, second.profile
+    for mine, theirs in ((one.valid_from, other.valid_from), (one.modified, other.modified)):
+        if mine is not None and theirs is not None and mine != theirs:
+            return mine < theirs
+    return True
 
 
 def _versions_differ(

@@ -7,7 +7,7 @@ Telling two editions of one document from two documents of one series is mostly 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -84,8 +84,14 @@ class Label:
     language: str = ""
     serial: bool = False
     """It is one of a series by nature: a report, an order, a contract."""
-    rank: tuple[float, ...] = field(default=(0.0,))
-    """Orders editions of one label: marks of age, then the edition's number, then the date."""
+    age: int = 0
+    """Below 0 when it says `old` or `archive`, above 0 when it says `new` or `final`."""
+
+    @property
+    def number(self) -> float:
+        """Of the edition, 0 when it has none."""
+        found = (float(".".join(mark.split(".")[:2])) for mark in self.edition if mark[0].isdigit())
+        return max(found, default=0.0)
 
     @property
     def is_copy(self) -> bool:
@@ -137,12 +143,15 @@ def relation(first: Label, second: Label) -> Relation:
     return "same"
 
 
-def both(by_name: Relation, by_title: Relation) -> Relation:
-    """What the names and the titles say together."""
+def both(by_name: Relation, by_title: Relation, crossed: tuple[Relation, Relation]) -> Relation:
+    """What names and titles say together; a name against a title counts only where it agrees."""
     found = {by_name, by_title}
+    agreeing: set[Relation] = {"same", "version", "dated"}
     if "series" in found:
-        return "unsure" if found & {"same", "version"} else "series"
-    for strongest in ("version", "dated", "same", "translation", "variant"):
+        return "unsure" if (found | set(crossed)) & agreeing else "series"
+    found |= set(crossed) & agreeing
+    order: tuple[Relation, ...] = ("version", "dated", "same", "translation", "variant")
+    for strongest in order:
         if strongest in found:
             return strongest
     return "other"
@@ -191,15 +200,9 @@ class _Reader:
         return 1
 
     def done(self) -> Label:
-        number = next(
-            (float(".".join(mark.split(".")[:2])) for mark in self._edition if mark[0].isdigit()), 0.0
-        )
-        stamps = [
-            float("".join(char for char in date if char.isdigit())[:8].ljust(8, "0")) for date in self._dates
-        ]
         return Label(
             frozenset(self._words), tuple(self._numbers), frozenset(self._periods), tuple(sorted(self._dates)),
-            tuple(sorted(self._edition)), self._language, self._serial, (float(self._age), number, max(stamps, default=0.0)),
+            tuple(sorted(self._edition)), self._language, self._serial, self._age,
         )  # fmt: skip
 
     def _figure(self, parts: list[str]) -> int:

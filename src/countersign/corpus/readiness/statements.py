@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from countersign.corpus.glossary import concepts, places
-from countersign.corpus.readiness.figures import Reading, read, unit_of_header
+from countersign.corpus.readiness.figures import Figure, Reading, read, unit_of_header
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.sentences import sentences
 from countersign.corpus.terms import fold, is_stop_word, stem, words
@@ -31,6 +32,10 @@ IDENTIFIERS = "identifiers"
 STATUS = "status"
 """Kind of a statement about the document itself: `superseded`, `draft`."""
 
+_CLAUSE = re.compile(
+    r"[;:—]\s|,\s+(?:and|but|which|who|where|while|и|а|но|который|которая|которое|которые|где|если|при|ал|бірақ|және)\s"
+)
+_CLAUSE_WORDS = 3
 _MAX_SENTENCE_CHARS = 1_200
 _MAX_LISTED = 48
 _TEXT_CHARS = 200
@@ -122,8 +127,20 @@ def _of_element(element: Element, language: Language, identifiers: Counter[str])
             bare = _LISTING.sub("", sentence)
             reading = read(bare)
             identifiers.update(reading.identifiers)
-            core = tokens(reading.rest, language)
-            yield from _states(reading, core, context, bare, element.page, from_table=False)
+            yield from _of_sentence(reading, language, context, bare, element.page)
+
+
+def _of_sentence(
+    reading: Reading, language: Language, context: frozenset[str], text: str, page: int | None
+) -> Iterator[Statement]:
+    """Each figure with the words of its own clause, or of the whole sentence when the clause has too few."""
+    cuts = [0, *(match.end() for match in _CLAUSE.finditer(reading.rest)), len(reading.rest)]
+    whole = tokens(reading.rest, language)
+    for start, end in pairwise(cuts):
+        inside = tuple(figure for figure in reading.figures if start <= figure.start < end)
+        clause = tokens(reading.rest[start:end], language) if inside and len(cuts) > 2 else whole
+        core = clause if len(clause) >= _CLAUSE_WORDS else whole
+        yield from _states(reading, inside, core, context, text, page, from_table=False)
 
 
 def _of_table(
@@ -145,7 +162,9 @@ def _of_table(
             text = " | ".join(part for part in (label if cell != label else "", head, cell) if part)
             others = frozenset(f"{figure.kind[0]}{figure.value}" for figure in read(label).figures)
             core = tokens(about, language)
-            for statement in _states(reading, core, context, text, element.page, from_table=True):
+            for statement in _states(
+                reading, reading.figures, core, context, text, element.page, from_table=True
+            ):
                 yield _conditioned(statement, others) if cell != label else statement
 
 
@@ -164,6 +183,7 @@ def _is_figure(cell: str) -> bool:
 
 def _states(
     reading: Reading,
+    figures: Sequence[Figure],
     core: frozenset[str],
     context: frozenset[str],
     text: str,
@@ -171,17 +191,14 @@ def _states(
     *,
     from_table: bool,
 ) -> Iterator[Statement]:
-    figures = reading.figures
     for figure in figures:
         others = frozenset(
             f"{other.kind[0]}{other.value}"
-            for other in figures
+            for other in reading.figures
             if other is not figure and other.value != figure.value
         )
-        yield Statement(
-            About(core, others, context, from_table).encode(), figure.value, figure.kind,
-            _inert(text, figure.start), page,
-        )  # fmt: skip
+        about = About(core, others, context, from_table)
+        yield Statement(about.encode(), figure.value, figure.kind, _inert(text, figure.start), page)
 
 
 def _note_names(text: str, names: Counter[str]) -> None:
