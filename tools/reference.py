@@ -24,6 +24,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(),
         "guard-codes.md": _guard_codes(),
         "document-findings.md": _document_findings(),
+        "readiness-codes.md": _readiness_codes(),
         "answer-codes.md": _answer_codes(),
         "metrics.md": _metrics(),
     }
@@ -199,6 +200,40 @@ def _document_findings() -> str:
     return _page("Document findings", intro, _table(("code", "severity", "what it says"), rows))
 
 
+def _readiness_codes() -> str:
+    from countersign.corpus.readiness.catalogue import CODES, FROM_READING, SEVERITIES
+    from countersign.corpus.readiness.summary import WEIGHTS
+
+    lines: list[str] = []
+    for severity in SEVERITIES:
+        lines += [f"## {severity.capitalize()}", ""]
+        for meaning in CODES.values():
+            if meaning.severity == severity:
+                lines += [
+                    f"### `{meaning.code}`", "", f"{meaning.what}. {meaning.why}.", "",
+                    f"What to do: {meaning.action}. Usually the {meaning.owner}'s. Indexing: {meaning.policy}.", "",
+                ]  # fmt: skip
+    told: dict[str, list[str]] = defaultdict(list)
+    for finding, code in FROM_READING.items():
+        told[code].append(finding)
+    rows = ((f"`{code}`", ", ".join(f"`{each}`" for each in found)) for code, found in sorted(told.items()))
+    lines += [
+        "## Findings of reading", "", "What [reading](document-findings.md) notices counts as:", "",
+        *_table(("code", "findings"), rows),
+    ]  # fmt: skip
+    weights = ", ".join(f"{WEIGHTS[severity]:g} for each {severity}" for severity in SEVERITIES)
+    intro = (
+        "What `countersign audit data` can say of a document, with the usual severity and what indexing does: `quarantine` "
+        "keeps it out, `warn` indexes and marks it, `index` indexes it. A finding may be milder than its code: one page of "
+        "a hundred without text is a warning, a document without any an error; a milder finding never quarantines. "
+        "`sources.NAME.readiness` changes what is done.\n\n"
+        f"A source's score is the mean over its documents of what is left of each, in per cent: a document loses {weights} "
+        "that it has, by code and never more than 1 in all. What is lost is shared among a document's codes in "
+        "proportion, so a code's points are what the score would gain without it. Accepted findings weigh nothing."
+    )
+    return _page("Readiness codes", intro, lines)
+
+
 def _answer_codes() -> str:
     from countersign.web import wording
 
@@ -223,9 +258,10 @@ def _answer_codes() -> str:
 def _metrics() -> str:
     rows: list[tuple[str, ...]] = []
     tree = ast.parse((SOURCE / "api" / "metrics.py").read_text(encoding="utf-8"))
+    named = {_name(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in ("Counter", "Gauge", "Histogram"):
-            name, says, *labels = (ast.literal_eval(argument) for argument in node.args)
+            name, says, *labels = (ast.literal_eval(named.get(_name(arg), arg)) for arg in node.args)
             kind = _name(node.func).lower()
             shown = f"{name}_total" if kind == "counter" else name
             rows.append((f"`{shown}`", kind, ", ".join(labels[0]) if labels else "", says))
