@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
+import platform
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -321,7 +323,7 @@ async def _join(
         without=leader.not_mine if leader else tuple,
     )
     sync = Sync(database, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake, outbox)
-    reading = Reading(database, workspace, sync, connect)
+    reading = Reading(database, workspace, sync, connect, clock)
     handlers |= reading.handlers()
     scheduler = Scheduler(database, workspace, outbox, clock, worker.wake)
     return House(
@@ -377,7 +379,7 @@ def _indexes(
     if not is_shared(workspace):
         return embedded_indexes(workspace, embedder, version, owner=is_owner), None
     open_for = shared_indexes(workspace, embedder, version)
-    lease = SqlLease(database, LEASE, new_id("process"))
+    lease = SqlLease(database, LEASE, f"{platform.node()}/{os.getpid()}/{new_id('process')}")
     return open_for(None), Leader(lease, open_for, passages, workspace.tenants, (ERASE_JOB,))
 
 

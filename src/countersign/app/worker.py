@@ -13,7 +13,8 @@ from countersign.domain.errors import CountersignError, ProviderError, StorageEr
 from countersign.domain.ids import new_id
 from countersign.domain.jobs import Handler, Job, Jobs
 
-_LEASE_S = 60.0
+_LEASE_S = 20.0
+"""How long a worker may be silent before another takes its jobs."""
 _IDLE_S = 0.25
 _MAX_ATTEMPTS = 6
 _FIRST_RETRY_S = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, insert, select, update
 
 from countersign.corpus.ingest import Indexable, Pending, Received, Seen
 from countersign.corpus.seams import Vectors
@@ -94,13 +94,14 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
                 document.c.id == pending.document_id,
                 document.c.version == pending.version,
                 document.c.deleted.is_(None),
+                _still_queued(),
             )
             .with_for_update()
         )
         .mappings()
         .first()
     )
-    if current is None:  # replaced or deleted while the job ran: its successor's job does the work
+    if current is None:  # replaced, deleted, or done by a worker that took this one for dead
         return
     seq = next_seq(connection)
     withdraw_passages(connection, pending.document_id, seq)
@@ -121,6 +122,13 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
         "settings": outcome.settings,
     }
     append_in(connection, [Event(kind, current["tenant"], "ingestion", pending.document_id, now, facts)])
+
+
+def _still_queued() -> ColumnElement[bool]:
+    same = and_(
+        document_version.c.document_id == document.c.id, document_version.c.version == document.c.version
+    )
+    return exists().where(same, document_version.c.state == "queued")
 
 
 def _drop_parts_no_longer_inside(

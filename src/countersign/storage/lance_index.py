@@ -58,7 +58,6 @@ class LanceIndex:
         self._epoch = epoch
         self._tag: str | None = None
         self._table: Any = None
-        self._ahead = 0
         if epoch is None:
             self.refresh()
         else:
@@ -75,7 +74,7 @@ class LanceIndex:
 
     @property
     def applied_seq(self) -> int:
-        return max(self._snapshot.manifest.applied_seq if self._snapshot else 0, self._ahead)
+        return self._snapshot.manifest.applied_seq if self._snapshot else 0
 
     def passage_ids(self) -> set[int]:
         return self._read(Snapshot.passage_ids, set[int]())
