@@ -116,12 +116,12 @@ async def test_single_removals_act_at_once_and_many_are_held_until_accepted(tmp_
             39,
         )
         assert "1005" in (await answer(house, "What is the code of note 5?", "staff")).text
-        assert await house.reading.accept_removals(SOURCE) == 29
+        assert await house.reading.accept_removals(SOURCE, "owner") == 29
         for number in range(30, 35):
             del source.documents[f"n{number:02}"]
         again = await sync(house)
         assert (again.removed, again.held) == (0, 34), "what was accepted was fewer"
-        await house.reading.accept_removals(SOURCE)
+        await house.reading.accept_removals(SOURCE, "owner")
         assert (await sync(house)).removed == 34
         assert (await state(house)).status == "fresh"
         assert await index_agrees(house)

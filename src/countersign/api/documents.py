@@ -1,4 +1,4 @@
-"""Documents: push, look at, change, remove, erase; and the sources they come from."""
+"""Documents: push, look at, change, remove, erase."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from countersign.access.decide import Action, Permit, may
 from countersign.api.pushes import PUSH_BODY, read_push
 from countersign.api.schemas import Cursor, Json, Limit, PatchBody, Word, page, zoned
 from countersign.api.security import Me, TheHouse, keyed
 from countersign.app.library import Change
-from countersign.domain.workspace import SourceSettings
-from countersign.storage.document_views import DocumentView, SourceView
+from countersign.storage.document_views import DocumentView
 
 router = keyed()
-
-
-@router.get("/api/sources")
-async def sources(house: TheHouse, me: Me) -> Response:
-    """The sources of this tenant and when each was last whole; counts and errors for those who run the service."""
-    told = isinstance(may(me, Action.READ_STATE), Permit)
-    states = {state.source: state for state in await house.library.sources(me)}
-    items = [
-        _source_json(source, states.get(source.name), told)
-        for source in house.workspace.sources.values()
-        if not source.tenants or me.tenant in source.tenants
-    ]
-    return Json({"items": items, "next_cursor": None})
 
 
 @router.get("/api/documents")
@@ -118,14 +103,4 @@ def document_json(view: DocumentView) -> dict[str, Any]:
         "superseded_at": view.superseded_at,
         "synced": view.synced,
         "updated": view.updated,
-    }
-
-
-def _source_json(source: SourceSettings, state: SourceView | None, told: bool) -> dict[str, Any]:
-    return {
-        "source": source.name,
-        "connector": source.connector,
-        "synced": state.synced if state else None,
-        "documents": state.documents if state and told else None,
-        "error": (state.error or None) if state and told else None,
     }

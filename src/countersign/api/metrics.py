@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from countersign.app.asking import Asked
+from countersign.app.freshness import SourceFreshness
 from countersign.app.health import Figures
 from countersign.app.house import House
 
@@ -52,6 +55,7 @@ class Metrics:
             "countersign_breaker_state", "0 closed, 1 half open, 2 open", ["model"], registry=registry
         )
         self._ready = Gauge("countersign_ready", "1 when the house can answer", registry=registry)
+        self._sources = _SourceGauges(registry)
 
     def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
@@ -80,6 +84,7 @@ class Metrics:
         figures = await house.health.figures()
         self._ready.set(1 if (await house.health.ready()).ready else 0)
         self._show(figures)
+        self._sources.show(await house.freshness.everywhere())
         for ladder in house.asking.line.ladders.values():
             for rung in ladder.rungs:
                 if rung.breaker is not None:
@@ -94,3 +99,90 @@ class Metrics:
             self._documents.labels(status).set(count)
         for tenant, lag in figures.index_lag.items():
             self._lag.labels(tenant).set(lag)
+
+
+class _SourceGauges:
+    """How fresh each source is; a series that has nothing to say yet is absent, not zero."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Gauge(
+            "countersign_source_lag_seconds",
+            "Time since the last complete pass over a source",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._max_age = Gauge(
+            "countersign_source_max_age_seconds",
+            "How old a source may be",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._late = Gauge(
+            "countersign_source_late",
+            "1 when a source is older than that",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._failures = Gauge(
+            "countersign_source_failures",
+            "Passes in a row that failed",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._held = Gauge(
+            "countersign_source_held_documents",
+            "Removals that wait to be accepted",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._coverage = Gauge(
+            "countersign_source_coverage_ratio",
+            "Share of a source's documents that is searchable",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._duration = Gauge(
+            "countersign_source_pass_seconds",
+            "How long the newest pass took",
+            ["tenant", "source"],
+            registry=registry,
+        )
+        self._pass = Gauge(
+            "countersign_source_pass_documents",
+            "What the newest pass did: documents listed, new, changed, removed, failed",
+            ["tenant", "source", "what"],
+            registry=registry,
+        )
+        self._documents = Gauge(
+            "countersign_source_documents",
+            "Documents of a source",
+            ["tenant", "source", "status"],
+            registry=registry,
+        )
+
+    def show(self, found: Sequence[SourceFreshness]) -> None:
+        for gauge in (self._lag, self._max_age, self._late, self._failures, self._held, self._coverage):
+            gauge.clear()
+        for gauge in (self._duration, self._pass, self._documents):
+            gauge.clear()
+        for one in found:
+            self._show(one)
+
+    def _show(self, one: SourceFreshness) -> None:
+        last, max_age = one.last, one.max_age
+        figures = (
+            (self._lag, one.lag_s),
+            (self._max_age, max_age.total_seconds() if max_age else None),
+            (self._late, int(one.is_late)),
+            (self._failures, one.failures),
+            (self._held, one.held_absent),
+            (self._coverage, one.coverage),
+            (self._duration, last.duration_s if last else None),
+        )
+        for gauge, value in figures:
+            if value is not None:
+                gauge.labels(one.tenant, one.source).set(value)
+        for what in ("listed", "new", "changed", "removed", "failed") if last else ():
+            self._pass.labels(one.tenant, one.source, what).set(getattr(last, what))
+        for status in ("indexed", "queued", "quarantined", "failed"):
+            self._documents.labels(one.tenant, one.source, status).set(getattr(one, status))

@@ -18,6 +18,7 @@ from countersign.api import (
     records,
     reference,
     reviews,
+    sources,
 )
 from countersign.api.edge import Edge
 from countersign.api.metrics import Metrics
@@ -48,7 +49,19 @@ def create_app(house: House, *, behind_proxy: bool = False) -> FastAPI:
     app.state.metrics = metrics
     app.state.behind_proxy = behind_proxy
     house.asking.observe(metrics.note_answer)
-    for part in (chat, asks, answers, reviews, documents, readiness, jobs, records, health, reference):
+    for part in (
+        chat,
+        asks,
+        answers,
+        reviews,
+        documents,
+        sources,
+        readiness,
+        jobs,
+        records,
+        health,
+        reference,
+    ):
         app.include_router(part.router)
     errors.install(app)
     reference.describe(app)

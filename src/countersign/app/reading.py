@@ -7,6 +7,7 @@ from pathlib import Path
 
 from countersign.app.schedule import trigger_of
 from countersign.app.sync import Sync, SyncReport, SyncWatch
+from countersign.domain.clock import Clock
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.jobs import SYNC_JOB, Handler, Job
 from countersign.domain.workspace import SourceSettings, Workspace
@@ -20,8 +21,11 @@ Connect = Callable[[SourceSettings, Surroundings], SourceConnector]
 
 
 class Reading:
-    def __init__(self, database: Database, workspace: Workspace, sync: Sync, connect: Connect) -> None:
+    def __init__(
+        self, database: Database, workspace: Workspace, sync: Sync, connect: Connect, clock: Clock
+    ) -> None:
         self._database = database
+        self._clock = clock
         self._workspace = workspace
         self._sync = sync
         self._connect = connect
@@ -65,10 +69,11 @@ class Reading:
             limit=settings.rate_limit,
         )
 
-    async def accept_removals(self, source: str) -> int:
-        """Let the next pass remove what the newest one held back. Raises `UsageError` (`removals_not_held`)."""
+    async def accept_removals(self, source: str, actor: str) -> int:
+        """Let the next pass remove what the newest one held back; recorded. Raises `UsageError`
+        (`removals_not_held`)."""
         tenants = self.tenants(self.settings(source))
-        return await self._database.write(source_state.accept, tenants, source)
+        return await self._database.write(source_state.accept, tenants, source, actor, self._clock.now())
 
     def handlers(self) -> dict[str, Handler]:
         return {SYNC_JOB: self._handle}

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "countersign.demo.command:demo",
     "doctor": "countersign.cli.doctor:doctor",
     "ingest": "countersign.cli.ingest:ingest",
+    "sources": "countersign.cli.sources:sources",
     "ask": "countersign.cli.ask:ask",
     "serve": "countersign.cli.serve:serve",
     "worker": "countersign.cli.serve:worker",

@@ -244,22 +244,22 @@ def ask(
 
     Raises `UsageError` (`removals_not_held`) when there is nothing to accept."""
     know(connection, tenants, source, now)
-    accepted = accept(connection, tenants, source) if accept_removals else 0
+    if accept_removals:
+        accept(connection, tenants, source, principal.name, now)
     note_asked(connection, tenants, source, "asked", now)
-    facts: dict[str, object] = {"accept_removals": accepted}
-    event = Event(EventKind.SOURCE_SYNC_ASKED, principal.tenant, principal.name, source, now, facts)
-    append_in(connection, [event])
+    _note_asking(connection, principal.tenant, principal.name, source, 0, now)
     enqueue_in(connection, SYNC_JOB, tenants[0], source, now)
 
 
-def accept(connection: Connection, tenants: Sequence[str], source: str) -> int:
-    """Let the next pass remove as many documents as the newest one held back."""
+def accept(connection: Connection, tenants: Sequence[str], source: str, actor: str, now: datetime) -> int:
+    """Let the next pass remove as many documents as the newest one held back, and record who said so."""
     total = 0
     for tenant in tenants:
         state = state_of(connection, tenant, source)
         if state is not None and state.held_absent:
             values = {"accepted": state.held_absent}
             connection.execute(update(source_state).where(_key(tenant, source)).values(**values))
+            _note_asking(connection, tenant, actor, source, state.held_absent, now)
             total += state.held_absent
     if not total:
         raise UsageError(
@@ -268,6 +268,13 @@ def accept(connection: Connection, tenants: Sequence[str], source: str) -> int:
             hint="Begin a pass without accepting anything: single removals act at once.",
         )
     return total
+
+
+def _note_asking(
+    connection: Connection, tenant: str, actor: str, source: str, accepted: int, now: datetime
+) -> None:
+    facts: dict[str, object] = {"accepted_removals": accepted}
+    append_in(connection, [Event(EventKind.SOURCE_SYNC_ASKED, tenant, actor, source, now, facts)])
 
 
 def note_asked(
