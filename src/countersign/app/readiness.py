@@ -6,6 +6,7 @@ import asyncio
 import resource
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -48,8 +49,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """`report` is of everything, `by_tenant` of each tenant alone. `rights` are those recorded of documents that have
-    findings, canonical, so that a later reader's rights can be compared with them. `continued`: an audit that was
+    """`report` is of everything, `by_tenant` of each tenant alone. `rights` are those recorded of documents that findings
+    name, canonical, so that a later reader's rights can be compared with them. `continued`: an audit that was
     stopped was gone on with."""
 
     report: ReadinessReport
@@ -118,12 +119,15 @@ def _finish(
     whole = Summary(plan.policy, tuple(plan.origins))
     parts = {tenant: Summary(plan.policy, tuple(plan.origins)) for tenant in plan.tenants}
     rights: dict[DocumentKey, str] = {}
+    others: set[DocumentKey] = set()
     accepted = Accepted.of(acceptances, now)
     for told, found in documents(working, now, accepted, lambda _: plan.rights_known):
         whole.add(told, found)
         parts[told.document.tenant].add(told, found)
         if found:
             rights[key_of(told.document)] = told.document.rights.canonical()
+            others.update(finding.other for finding in found if finding.other is not None)
+    rights |= _rights_of(working, others - rights.keys())
     finished = None if problems else now
     if finished:
         working.finish(now)
@@ -133,6 +137,14 @@ def _finish(
     }
     report = whole.report(working.run, working.started, finished, problems, cpu_s)
     return Audited(report, made, rights, continued)
+
+
+def _rights_of(working: WorkingFile, wanted: AbstractSet[DocumentKey]) -> dict[DocumentKey, str]:
+    """The other side of a pair may have no finding of its own; its rights decide who sees its words all the same."""
+    if not wanted:
+        return {}
+    told = ((key_of(each.document), each.document) for each in working.told())
+    return {key: document.rights.canonical() for key, document in told if key in wanted}
 
 
 def _cpu_s() -> float:

@@ -6,9 +6,9 @@ No script, no address of anything elsewhere, and every word of the documents esc
 from __future__ import annotations
 
 from countersign.domain.readiness import ReadinessReport
+from countersign.web.environment import make_environment
 from countersign.web.i18n import LANGUAGES, SOURCE_LANGUAGE
 from countersign.web.readiness_view import view_of
-from countersign.web.rendering import make_environment
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Written into the file: its own style is all that a browser may use."""

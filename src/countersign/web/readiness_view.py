@@ -27,6 +27,7 @@ FIRST: Final = 5
 _MAX_LISTED: Final = 20_000
 """Documents in the appendix; the JSON beside the report has all."""
 _GOOD, _FAIR = 90.0, 70.0
+_SEEN_POINTS: Final = 0.05
 _TONES: Final[Mapping[Severity, Tone]] = {"error": "bad", "warning": "warn", "info": "calm"}
 _FORMATS: Final[Mapping[str, str]] = {
     "application/pdf": "PDF",
@@ -91,9 +92,12 @@ class OwnerLine:
 
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
+    """`reasons` are those that can be seen in the score; `smaller` counts the rest."""
+
     score: SourceScore
     tone: Tone
     reasons: tuple[tuple[ScoreReason, CodeMeaning, Tone], ...]
+    smaller: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +243,13 @@ def _owners(codes: Sequence[CodeLine], counted: Sequence[ReadinessFinding]) -> t
 
 def _score_line(score: SourceScore) -> ScoreLine:
     worst_first = sorted(score.reasons, key=lambda reason: -reason.points)
-    reasons = [(reason, meaning_of(reason.code)) for reason in worst_first]
-    return ScoreLine(score, tone_of(score.score), tuple((r, m, _TONES[m.severity]) for r, m in reasons))
+    seen = [(reason, meaning_of(reason.code)) for reason in worst_first if reason.points >= _SEEN_POINTS]
+    return ScoreLine(
+        score,
+        tone_of(score.score),
+        reasons=tuple((reason, meaning, _TONES[meaning.severity]) for reason, meaning in seen),
+        smaller=len(worst_first) - len(seen),
+    )
 
 
 def tone_of(score: float | None) -> Tone:
@@ -253,7 +262,9 @@ def _by_format(counts: Mapping[str, int]) -> Mapping[str, int]:
     """Media types by the names that people know them by."""
     named: Counter[str] = Counter()
     for mime, count in counts.items():
-        named[_FORMATS.get(mime.partition(";")[0].strip(), mime)] += count
+        plain = mime.partition(";")[0].strip()
+        kind, _, name = plain.partition("/")
+        named[_FORMATS.get(plain, name.upper() if kind == "image" else mime)] += count
     return named
 
 

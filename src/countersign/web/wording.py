@@ -289,6 +289,8 @@ NOTICE: Mapping[str, str] = {
     "thanks": N_("Thank you. Your feedback is on record."),
     "signed_out": N_("You are signed out."),
     "source_asked": N_("The source is read as soon as its turn comes. Reload the page to see how far it is."),
+    "finding_accepted": N_("Accepted. It counts for nothing until its last day."),
+    "acceptance_withdrawn": N_("Undone. The finding counts again."),
     "removals_accepted": N_("Accepted. The next pass removes as many documents as were held back."),
 }
 
@@ -319,6 +321,12 @@ PROBLEM: Mapping[str, str] = {
     "connection_lost": N_(
         "The connection was lost. Ask again; an answer that was ready is among your answers."
     ),
+    "lifetime_invalid": N_("Choose for how long it is accepted."),
+    "document_not_found": N_("No audit knows this document any more."),
+    "acceptance_not_found": N_("This had not been accepted, or it was undone already."),
+    "readiness_code_unknown": N_("There is no such code."),
+    "removals_not_held": N_("No removal is held back any more. Read the source again."),
+    "source_not_readable": N_("This source is not read: documents are sent to it."),
     "page_not_rendered": N_("The page image cannot be shown."),
 }
 
