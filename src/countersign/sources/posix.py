@@ -63,11 +63,13 @@ class PosixReader:
         groups = [entry for entry in entries if entry.tag in (_GROUP, _NAMED_GROUP)]
         users = [entry for entry in entries if entry.tag in (_OWNER, _USER)]
         some_group = any(entry.bits & bit for entry in groups)
+        let = {entry.who for entry in users if entry.bits & bit}
+        barred = {entry.who for entry in users if not entry.bits & bit}
         if everyone and not all(entry.bits & bit for entry in groups):
             return None
-        if (everyone or some_group) and not all(entry.bits & bit for entry in users):
+        if barred & let or (barred and (everyone or some_group)):
             return None
-        terms = {self._term("user", entry.who) for entry in users if entry.bits & bit}
+        terms = {self._term("user", who) for who in let}
         terms |= {self._term("group", entry.who) for entry in groups if entry.bits & bit}
         if everyone:
             terms |= set(self._mapping.everyone)

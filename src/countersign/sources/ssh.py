@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,36 +50,63 @@ class SshSettings:
 
 
 def open_transport(address: SshAddress, settings: SshSettings) -> Any:
-    """A paramiko `Transport`, signed in. Raises `SourceError` and nothing else."""
+    """A paramiko `Transport`, signed in. Raises `SourceError`, or `ConfigError` for a key that cannot be used."""
     paramiko = load("paramiko", "SSH")
-    import socket
-
-    try:
-        sock = socket.create_connection((address.host, address.port), timeout=settings.timeout_s)
-    except OSError as error:
-        raise unreachable(settings.source, error) from error
-    transport = paramiko.Transport(sock)
-    transport.daemon = True
-    try:
-        expected = _expected(paramiko, address, settings)
-        if expected.kinds:
-            transport.get_security_options().key_types = expected.kinds
-        transport.start_client(timeout=settings.timeout_s)
-        if not expected.is_it(transport.get_remote_server_key()):
-            raise _unverified(settings.source)
-        _sign_in(paramiko, transport, address, settings)
-    except SourceError:
-        transport.close()
-        raise
-    except paramiko.AuthenticationException:
-        transport.close()
-        raise refused(settings.source) from None
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        transport.close()
-        if type(error).__name__ == "IncompatiblePeer":
+    expected = _expected(paramiko, address, settings)
+    key = _private_key(paramiko, settings)
+    with ExitStack() as undo:
+        try:
+            sock = socket.create_connection((address.host, address.port), timeout=settings.timeout_s)
+            undo.callback(sock.close)
+            transport = paramiko.Transport(sock)
+            undo.callback(transport.close)
+            transport.daemon = True
+            with ending(transport, settings.timeout_s):
+                _check_host(transport, expected, settings)
+                _sign_in(paramiko, transport, address, settings, key)
+        except paramiko.ssh_exception.IncompatiblePeer as error:  # it has no key of the kind that is known
             raise _unverified(settings.source) from error
-        raise unreachable(settings.source, error) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise unreachable(settings.source, error) from error
+        undo.pop_all()
     return transport
+
+
+@contextmanager
+def ending(transport: Any, timeout_s: float) -> Generator[None]:
+    """Ends the connection when the block is not done in time: some of its waits have no limit of their own."""
+    timer = threading.Timer(timeout_s, transport.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _check_host(transport: Any, expected: _Expected, settings: SshSettings) -> None:
+    """Before anything that is ours is told to it."""
+    if expected.kinds:
+        transport.get_security_options().key_types = expected.kinds
+    transport.start_client(timeout=settings.timeout_s)
+    if not expected.is_it(transport.get_remote_server_key()):
+        raise _unverified(settings.source)
+
+
+def _sign_in(paramiko: Any, transport: Any, address: SshAddress, settings: SshSettings, key: Any) -> None:
+    try:
+        if key is not None:
+            transport.auth_publickey(address.user, key)
+        elif settings.password is not None:
+            transport.auth_password(address.user, settings.password.value)
+        else:
+            raise refused(settings.source)
+    except paramiko.AuthenticationException as error:
+        if transport.is_active():
+            raise refused(settings.source) from None
+        raise unreachable(
+            settings.source, error
+        ) from None  # a line that broke off meanwhile is told the same way
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +164,10 @@ def _unverified(source: str) -> SourceError:
     )
 
 
-def _sign_in(paramiko: Any, transport: Any, address: SshAddress, settings: SshSettings) -> None:
-    if settings.private_key is not None and settings.private_key.value:
-        transport.auth_publickey(address.user, _private_key(paramiko, settings))
-    elif settings.password is not None:
-        transport.auth_password(address.user, settings.password.value)
-    else:
-        raise refused(settings.source)
-
-
 def _private_key(paramiko: Any, settings: SshSettings) -> Any:
-    """Each kind of key has its own reader; the one whose header fits takes it."""
-    assert settings.private_key is not None
+    """None where no key is given. Each kind of key has its own reader; the one whose header fits takes it."""
+    if settings.private_key is None or not settings.private_key.value:
+        return None
     text = settings.private_key.value.strip() + "\n"
     phrase = settings.passphrase.value if settings.passphrase else None
     for kind in ("Ed25519Key", "ECDSAKey", "RSAKey"):

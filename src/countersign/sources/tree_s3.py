@@ -99,10 +99,11 @@ class S3Tree:
 
 
 def _entry(known: Mapping[str, Any]) -> FileEntry | None:
-    path = str(known["path"])
-    if path.endswith("/") or any(step.startswith(".") for step in path.split("/")):
+    path, size = str(known["path"]), int(known["size"])
+    steps = path.split("/")
+    is_marker = size == 0 and "." not in steps[-1]  # of a folder: the library drops its last slash
+    if is_marker or any(step.startswith(".") for step in steps):
         return None
     tag, version = known.get("e_tag") or "", known.get("version") or ""
     modified = believed(known.get("last_modified"))
-    size = int(known["size"])
     return FileEntry(path, size, f"{tag}{version}-{size}" if tag else "", modified, objection(path))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from countersign.domain.errors import SourceError
 from countersign.sources.extras import load
-from countersign.sources.ssh import SshAddress, SshSettings, open_transport
+from countersign.sources.ssh import SshAddress, SshSettings, ending, open_transport
 from countersign.sources.trees import (
     FileEntry,
     Found,
@@ -43,6 +43,7 @@ class SftpTree:
         self._lock = threading.Lock()
         self._transport: Any = None
         self._reader: Any = None
+        self._folders: set[str] = set()
         self._failures: tuple[type[Exception], ...] = (self._paramiko.SSHException, EOFError, OSError)
 
     def connect(self) -> None:
@@ -67,15 +68,32 @@ class SftpTree:
             raise SourceError(f"{path!r} is outside its source", code="source_file_gone")
         place = self._place(path)
         with self._lock, self._telling():
+            channel = self._channel()
             try:
-                channel = self._channel()
-                if not stat.S_ISREG(channel.lstat(_encoded(place)).st_mode or 0):
+                self._check_way(channel, path)
+                status = channel.lstat(_encoded(place))
+                if not stat.S_ISREG(status.st_mode or 0):
                     raise file_gone(path, "it is not a file")
                 with channel.open(_encoded(place), "rb") as file:
-                    file.prefetch(max_concurrent_requests=16)
+                    file.prefetch(min(int(status.st_size or 0), max_bytes + 1), max_concurrent_requests=16)
                     return bytes(file.read(max_bytes + 1))
-            except (FileNotFoundError, PermissionError) as error:
-                raise file_gone(path, "it cannot be opened") from error
+            except (TimeoutError, ConnectionError):
+                raise
+            except OSError as error:
+                if not self._transport.is_active():
+                    raise
+                raise file_gone(path, "the server does not open it") from error
+
+    def _check_way(self, channel: Any, path: str) -> None:
+        """No folder on the way may be a link: it could lead out of the source."""
+        steps = path.split("/")[:-1]
+        for count in range(1, len(steps) + 1):
+            folder = "/".join(steps[:count])
+            if folder in self._folders:
+                continue
+            if not stat.S_ISDIR(channel.lstat(_encoded(self._place(folder))).st_mode or 0):
+                raise SourceError(f"{path!r} is outside its source", code="source_file_gone")
+            self._folders.add(folder)
 
     def _place(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
@@ -123,9 +141,12 @@ class SftpTree:
         return self._reader
 
     def _open(self) -> Any:
-        channel = self._paramiko.SFTPClient.from_transport(self._transport)
-        channel.get_channel().settimeout(self._settings.timeout_s)
-        return channel
+        limit_s = self._settings.timeout_s
+        with ending(self._transport, limit_s):
+            session = self._transport.open_session(timeout=limit_s)
+            session.settimeout(limit_s)
+            session.invoke_subsystem("sftp")
+            return self._paramiko.SFTPClient(session)
 
     @contextmanager
     def _telling(self) -> Generator[None]:
