@@ -21,6 +21,7 @@ from countersign.storage.backup_register import BackupRegister
 from countersign.storage.database import Database
 from countersign.storage.erasure import Erasure, Places
 from countersign.storage.retention import Retired, Retirement
+from countersign.storage.shared_place import ObjectPlace
 from countersign.storage.tables import setting
 
 
@@ -45,7 +46,7 @@ class Erasing:
         self._erasure = Erasure(
             database,
             blobs,
-            Places(folders=_folders(workspace)),
+            Places(folders=_folders(workspace), state=workspace.state, objects=_objects(workspace)),
             self._ledger,
             BackupRegister(workspace.state / REGISTER),
             self.rebuild_index,
@@ -89,6 +90,12 @@ def _folders(workspace: Workspace) -> tuple[Path, ...]:
     """Everything on this machine that could hold text: the state, and local storage where it lies elsewhere."""
     local = [] if "://" in workspace.storage else [Path(workspace.storage)]
     return tuple(dict.fromkeys([workspace.state, *local]))
+
+
+def _objects(workspace: Workspace) -> ObjectPlace | None:
+    if not workspace.storage.startswith("s3://"):
+        return None
+    return ObjectPlace(workspace.storage, workspace.object_storage)
 
 
 def _is_asked(connection: Connection) -> bool:

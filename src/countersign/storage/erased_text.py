@@ -15,6 +15,7 @@ from countersign.record.ledger import DocumentKey
 from countersign.storage.byte_scan import distinctive, spellings
 from countersign.storage.database import next_seq
 from countersign.storage.document_changes import delete_document
+from countersign.storage.source_state import forget_names
 from countersign.storage.tables import (
     answer,
     answer_passage,
@@ -32,7 +33,7 @@ from countersign.storage.tables import (
 
 CLEANED_TABLES = (
     "document", "document_version", "passage", "embedding", "answer", "citation", "review", "feedback",
-    "event_personal",
+    "event_personal", "source_pass",
 )  # fmt: skip
 
 _IN = 500
@@ -110,6 +111,9 @@ def clean(connection: Connection, erasing: Erasing, now: datetime) -> Mapping[st
     counts["passage"] = _delete_in(connection, passage, passage.c.document_id, erasing.documents)
     counts["document_version"] = _delete_in(
         connection, document_version, document_version.c.document_id, erasing.documents
+    )
+    counts["source_pass"] = sum(
+        forget_names(connection, key.tenant, key.source, key.external_id) for key in erasing.keys
     )
     counts["document"] = _blank_documents(connection, erasing, now)
     return counts
@@ -282,7 +286,8 @@ def _blank_documents(connection: Connection, erasing: Erasing, now: datetime) ->
     for key, document_id in zip(erasing.keys, erasing.documents, strict=True):
         values = {
             "external_id": f"erased:{document_id}", "title": "", "reason": "erased", "owner": "", "rights_origin": "",
-            "classification": "", "supersedes": "", "parts": {}, "status": DocumentStatus.DELETED, "updated": iso(now),
+            "classification": "", "supersedes": "", "parts": {}, "revision": "", "problem": "",
+            "status": DocumentStatus.DELETED, "updated": iso(now),
             "deleted": func.coalesce(document.c.deleted, iso(now)), "seq": next_seq(connection),
         }  # fmt: skip
         connection.execute(update(document).where(document.c.id == document_id).values(**values))

@@ -19,12 +19,14 @@ from countersign.domain.clock import Clock, iso
 from countersign.domain.errors import NotFound
 from countersign.domain.events import Event, EventKind
 from countersign.record.ledger import ErasureLedger
+from countersign.storage import erased_caches, object_scan
 from countersign.storage.backup_register import BackupRegister, TakenBackup
 from countersign.storage.byte_scan import Scan, scan
 from countersign.storage.compaction import Compaction, compact
 from countersign.storage.database import Database
 from countersign.storage.erased_text import CLEANED_TABLES, Erasing, clean, gather, leftovers, tombstone
 from countersign.storage.events import append_in
+from countersign.storage.shared_place import ObjectPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,14 @@ class ErasureProof:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the workspace keeps files: `folders` are searched, `page_images` hold one folder a document id."""
+    """Where the workspace keeps files: `folders` are searched, `page_images` hold one folder a document id, and below
+    `state` connectors and audits keep what they can make again."""
 
     folders: tuple[Path, ...]
     page_images: tuple[Path, ...] = ()
+    state: Path | None = None
+    objects: ObjectPlace | None = None
+    """Shared storage that is no folder: it is searched as well."""
 
 
 class Erasure:
@@ -109,7 +115,11 @@ class Erasure:
     async def _clean_files(self, erasing: Erasing) -> Mapping[str, int]:
         blobs = sum([await self._blobs.delete(ref) for ref in erasing.blobs])
         images = await asyncio.to_thread(self._delete_page_images, erasing)
-        return {"blobs": blobs, "page images": images}
+        caches = await asyncio.to_thread(erased_caches.delete, self._caches(erasing))
+        return {"blobs": blobs, "page images": images, "caches": caches}
+
+    def _caches(self, erasing: Erasing) -> list[Path]:
+        return erased_caches.holding(self._places.state, erasing.keys) if self._places.state else []
 
     def _delete_page_images(self, erasing: Erasing) -> int:
         deleted = 0
@@ -134,10 +144,15 @@ class Erasure:
         blobs_left = [ref for ref in erasing.blobs if await self._blobs.exists(ref)]
         skip = [Path(backup.path) for backup in self._backups.existing()]
         searched = await asyncio.to_thread(scan, self._places.folders, erasing.probes, skip)
+        searched, kept = await asyncio.to_thread(self._search_objects, erasing, searched)
         stores = (
             *_row_stores(rows, held, compaction, searched=bool(erasing.probes)),
             *_file_stores(
-                files, searched, clean_blobs=not blobs_left, clean_images=not self._page_images(erasing)
+                files,
+                searched,
+                clean_blobs=not blobs_left and not kept,
+                clean_images=not self._page_images(erasing),
+                clean_caches=not await asyncio.to_thread(self._caches, erasing),
             ),
         )
         return ErasureProof(
@@ -147,9 +162,24 @@ class Erasure:
             complete=all(store.clean for store in stores) and not searched.found and not searched.unreadable,
             stores=stores,
             scan=searched,
-            remains=(*compaction.remains, *_cannot_clean(erasing)),
+            remains=(*compaction.remains, *kept, *_cannot_clean(erasing)),
             backups=self._backups.holding(erasing.since),
         )
+
+    def _search_objects(self, erasing: Erasing, here: Scan) -> tuple[Scan, tuple[str, ...]]:
+        """Also where no folder is; with what the store keeps or was not read there."""
+        place = self._places.objects
+        if place is None:
+            return here, ()
+        there, unread = object_scan.scan_objects(place, erasing.probes)
+        kept: list[str] = []
+        if object_scan.keeps_versions(place):
+            kept.append(
+                "old versions of deleted objects, until a lifecycle rule of the bucket removes noncurrent versions"
+            )
+        if unread:
+            kept.append(f"{unread} object(s) of the storage were not searched: it holds too much to read")
+        return object_scan.joined(here, there), tuple(kept)
 
 
 def _row_stores(
@@ -168,11 +198,18 @@ def _row_stores(
 
 
 def _file_stores(
-    files: Mapping[str, int], searched: Scan, *, clean_blobs: bool, clean_images: bool
+    files: Mapping[str, int], searched: Scan, *, clean_blobs: bool, clean_images: bool, clean_caches: bool
 ) -> tuple[CleanedStore, ...]:
     return (
         CleanedStore("blobs", files["blobs"], "deleted", "each asked for again", clean_blobs),
         CleanedStore("page images", files["page images"], "deleted", "folders gone", clean_images),
+        CleanedStore(
+            "caches of connectors and audits",
+            files["caches"],
+            "deleted whole; made again when they are needed",
+            "folders gone",
+            clean_caches,
+        ),
         CleanedStore(
             "passage index",
             1,
