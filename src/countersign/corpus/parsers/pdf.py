@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from countersign.corpus.parsers.layout import Block, Rulings, Segment, blocks_of
+from countersign.corpus.parsers.pdf_drawn import Box, Drawn, Projection, as_address, drawn_on
 from countersign.corpus.zygote import Output, Refusal
 
 MAX_CHARS_PER_PAGE = 200_000
-MAX_OBJECTS_PER_PAGE = 20_000
-MAX_RULING_POINTS = 6_000
 TINY_PT = 2.5
 RECOGNITION_PX = 4_500
 """Longest side of a picture for recognition: A4 at 380 dots per inch; posters get fewer dots."""
-_PATH, _IMAGE, _FORM = 2, 3, 5
-Matrix = tuple[float, float, float, float, float, float]
-Box = tuple[float, float, float, float]
-Projection = Matrix
 _SPACES = frozenset((32, 9, 160, 0x2002, 0x2003, 0x2009))
-
-
-@dataclass(slots=True)
-class _Drawn:
-    """What is drawn on a page besides text, in points as displayed."""
-
-    horizontal: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
-    vertical: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
-    backgrounds: list[Box] = field(default_factory=list[Box])
-    images: list[Box] = field(default_factory=list[Box])
-    image_dpi: float = 0.0
-    paths: int = 0
-    points: int = 0
-    objects: int = 0
+_ENDS = frozenset((13, 10))
+_BROKEN = re.compile("[\ufffd\ue000-\uf8ff]")
+_HYPHEN = 2
+"""What PDFium calls a hyphen at a line's end, character by character; in its text it is U+FFFE."""
 
 
 def parse(source: int, params: Mapping[str, Any], output: Output) -> None:
@@ -107,13 +93,13 @@ def _page_record(document: Any, number: int) -> dict[str, object]:
     except pypdfium2.PdfiumError:
         return {"page": number, "unreadable": "page_structure"}
     project = _projection(page, width, height)
-    drawn = _drawn(page, project)
+    drawn = drawn_on(page, project)
     segments = _segments(page, text_page, project, drawn, width, height)
     text_page.close()
     page.close()
     blocks = blocks_of(segments, width, height, Rulings(tuple(drawn.horizontal), tuple(drawn.vertical)))
-    letters = sum(1 for s in segments if not s.hidden for char in s.text if char.isalnum())
-    broken = sum(1 for s in segments for char in s.text if char == "\ufffd" or "\ue000" <= char <= "\uf8ff")
+    letters = sum(sum(map(str.isalnum, segment.text)) for segment in segments if not segment.hidden)
+    broken = sum(len(_BROKEN.findall(segment.text)) for segment in segments if not segment.text.isascii())
     covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in drawn.images) / (width * height)
     unreadable_text = letters < 30 and (covered > 0.3 or drawn.paths > 300)
     unreadable_text = unreadable_text or (letters == 0 and (covered > 0.02 or drawn.paths > 60))
@@ -160,15 +146,17 @@ def _projection(page: Any, width: float, height: float) -> Projection:
 
 @dataclass(slots=True)
 class _Run:
-    """Characters of one text object on one line."""
+    """Characters on one line that look alike. `level` is bottom and top of its first one, in page space."""
 
     start: int
     chars: list[str] = field(default_factory=list[str])
     last: int = 0
+    style: tuple[bool, str] = (False, "")
+    level: tuple[float, float] | None = None
 
 
 def _segments(
-    page: Any, text_page: Any, project: Projection, drawn: _Drawn, width: float, height: float
+    page: Any, text_page: Any, project: Projection, drawn: Drawn, width: float, height: float
 ) -> list[Segment]:  # fmt: skip
     import pypdfium2.raw as raw
 
@@ -179,12 +167,12 @@ def _segments(
     boxes = _Boxes(raw, text_page, project)
     segments: list[Segment] = []
     unseen = 0
-    for run, address in _runs(raw, text_page, count):
+    for run in _runs(raw, text_page, count, styles, boxes):
         text = "".join(run.chars)
         if text.isspace():
             continue
         box = boxes.of(run.start, run.last)
-        bold, hidden = styles.of(address)
+        bold, hidden = run.style
         if hidden == "invisible":
             unseen += len(text)
         hidden = hidden or _hidden_by_place(box, width, height)
@@ -195,48 +183,64 @@ def _segments(
     return segments
 
 
-def _runs(raw: Any, text_page: Any, count: int) -> Any:
-    """Yield (run, address of its text object): cut at line ends and where the text object changes."""
-    get_code = raw.FPDFText_GetUnicode
-    get_object = _as_address(raw.FPDFText_GetTextObject, ctypes.c_void_p, ctypes.c_int)
-    handle = text_page.raw
-    place = ctypes.cast(handle, ctypes.c_void_p)
-    run, pointer, high = _Run(0), None, 0
-    for index in range(count):
-        code = get_code(handle, index)
-        if code in (13, 10):
-            if run.chars:
-                yield run, pointer
-            run, pointer = _Run(index + 1), None
-            continue
+def _codes(raw: Any, handle: Any, count: int) -> list[int]:
+    """The code point of every character, -1 for the first half of a pair; in one call where PDFium's text has one unit
+    for each character."""
+    units = (ctypes.c_ushort * (count + 1))()
+    if raw.FPDFText_GetText(handle, 0, count, units) == count + 1:
+        codes = [_HYPHEN if unit == 0xFFFE else unit for unit in units[:count]]
+    else:
+        codes = [raw.FPDFText_GetUnicode(handle, index) for index in range(count)]
+    high = 0
+    for index, code in enumerate(codes):
         if 0xD800 <= code < 0xDC00:
-            high = code
+            codes[index], high = -1, code
             continue
         if 0xDC00 <= code < 0xE000:
-            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+            codes[index] = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
         high = 0
-        if code in _SPACES:
+    return codes
+
+
+def _runs(raw: Any, text_page: Any, count: int, styles: _Styles, boxes: _Boxes) -> Iterator[_Run]:
+    """Cut at line ends, and where the text object changes unless it goes on within a word: PDFium puts a space where
+    there is a gap, and the next object must look the same and stand as high."""
+    get_object = as_address(raw.FPDFText_GetTextObject, ctypes.c_void_p, ctypes.c_int)
+    place = ctypes.cast(text_page.raw, ctypes.c_void_p)
+    run, pointer = _Run(0), None
+    for index, code in enumerate(_codes(raw, text_page.raw, count)):
+        if code in _ENDS:
+            if run.chars:
+                yield run
+            run, pointer = _Run(index + 1), None
+        elif code in _SPACES:
             if run.chars:
                 run.chars.append(" ")
-            continue
-        address = get_object(place, index)
-        if address != pointer and run.chars and pointer is not None:
-            yield run, pointer
-            run = _Run(index)
-        if not run.chars:
-            run.start = index
-        pointer = address
-        run.chars.append(chr(code) if code else "\ufffd")
-        run.last = index
+        elif code >= 0:
+            address = get_object(place, index)
+            if address != pointer:
+                within = run.last == index - 1 and _goes_on(run, address, index, styles, boxes)
+                if run.chars and pointer is not None and not within:
+                    yield run
+                    run = _Run(index)
+                pointer = address
+            if not run.chars:
+                run.start, run.style = index, styles.of(address)
+            run.chars.append(chr(code) if code else "\ufffd")
+            run.last = index
     if run.chars:
-        yield run, pointer
+        yield run
 
 
-def _as_address(function: Any, *arguments: Any) -> Any:
-    """The same native function taking and giving plain addresses: pointer objects for every character are slow."""
-    native = int(ctypes.cast(function, ctypes.c_void_p).value or 0)
-    prototype: Any = ctypes.CFUNCTYPE(ctypes.c_void_p, *arguments)
-    return prototype(native)
+def _goes_on(run: _Run, address: Any, index: int, styles: _Styles, boxes: _Boxes) -> bool:
+    """A piece of another size or place is a run of its own: it may be hidden by that alone."""
+    if not run.chars or styles.of(address) != run.style:
+        return False
+    if run.level is None:
+        run.level = boxes.level(run.start)
+    here = boxes.level(index)
+    slack = 0.1 * (run.level[1] - run.level[0])
+    return slack > 0 and abs(here[0] - run.level[0]) < slack and abs(here[1] - run.level[1]) < slack
 
 
 class _Boxes:
@@ -248,6 +252,12 @@ class _Boxes:
         self._get = raw.FPDFText_GetLooseCharBox
         self._page = text_page.raw
         self._project = project
+
+    def level(self, index: int) -> tuple[float, float]:
+        """Bottom and top of one character in page space; equal when PDFium does not know."""
+        if not self._get(self._page, index, self._pointer):
+            return (0.0, 0.0)
+        return self._rect.bottom, self._rect.top
 
     def of(self, first: int, last: int) -> Box:
         """Box over the first and the last character; zeros when PDFium does not know."""
@@ -293,12 +303,12 @@ class _Styles:
         self._raw = raw
         self._objects: dict[Any, tuple[bool, str]] = {None: (False, "")}
         self._fonts: dict[Any, bool] = {None: False}
-        self._font_of = _as_address(raw.FPDFTextObj_GetFont, ctypes.c_void_p)
-        self._mode_of = _as_address(raw.FPDFTextObj_GetTextRenderMode, ctypes.c_void_p)
+        self._font_of = as_address(raw.FPDFTextObj_GetFont, ctypes.c_void_p)
+        self._mode_of = as_address(raw.FPDFTextObj_GetTextRenderMode, ctypes.c_void_p)
         parts = [ctypes.c_uint() for _ in range(4)]
         self._parts = parts
         self._pointers = [ctypes.addressof(part) for part in parts]
-        self._color_of = _as_address(raw.FPDFPageObj_GetFillColor, *[ctypes.c_void_p] * 5)
+        self._color_of = as_address(raw.FPDFPageObj_GetFillColor, *[ctypes.c_void_p] * 5)
 
     def of(self, address: Any) -> tuple[bool, str]:
         known = self._objects.get(address)
@@ -337,12 +347,12 @@ def _hidden_by_place(box: Box, width: float, height: float) -> str:
     return "tiny" if 0 < y1 - y0 < TINY_PT else ""
 
 
-def _on_background(box: Box, drawn: _Drawn) -> bool:
+def _on_background(box: Box, drawn: Drawn) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in (*drawn.backgrounds, *drawn.images))
 
 
-def _forgive_recognised(segments: list[Segment], unseen: int, drawn: _Drawn, area: float) -> None:
+def _forgive_recognised(segments: list[Segment], unseen: int, drawn: Drawn, area: float) -> None:
     """A scan with a text layer has all its text in the invisible mode, over a picture: that is not hiding."""
     total = sum(len(segment.text) for segment in segments)
     covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in drawn.images)
@@ -350,122 +360,3 @@ def _forgive_recognised(segments: list[Segment], unseen: int, drawn: _Drawn, are
         for segment in segments:
             if segment.hidden == "invisible":
                 segment.hidden = ""
-
-
-# --- what is drawn -----------------------------------------------------------------------------------------------------
-
-
-def _drawn(page: Any, project: Projection) -> _Drawn:
-    import pypdfium2.raw as raw
-
-    drawn = _Drawn()
-
-    def visit(handle: Any, matrix: Matrix, depth: int) -> None:
-        drawn.objects += 1
-        kind = raw.FPDFPageObj_GetType(handle)
-        if kind == _FORM and depth < 3:
-            inner = _times(_matrix_of(raw, handle), matrix)
-            for index in range(
-                min(raw.FPDFFormObj_CountObjects(handle), MAX_OBJECTS_PER_PAGE - drawn.objects)
-            ):
-                visit(raw.FPDFFormObj_GetObject(handle, index), inner, depth + 1)
-        elif kind == _IMAGE:
-            _add_image(raw, handle, matrix, project, drawn)
-        elif kind == _PATH:
-            drawn.paths += 1
-            _add_path(raw, handle, matrix, project, drawn)
-
-    for index in range(min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS_PER_PAGE)):
-        visit(raw.FPDFPage_GetObject(page, index), (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), 0)
-        if drawn.objects >= MAX_OBJECTS_PER_PAGE:
-            break
-    return drawn
-
-
-def _matrix_of(raw: Any, handle: Any) -> Matrix:
-    matrix = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(handle, matrix):
-        return (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-    return (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
-
-
-def _times(first: Matrix, then: Matrix) -> Matrix:
-    a, b, c, d, e, f = first
-    p, q, r, s, t, u = then
-    return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
-
-
-def _box_of(raw: Any, handle: Any, matrix: Matrix, project: Projection) -> Box | None:
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not raw.FPDFPageObj_GetBounds(handle, left, bottom, right, top):
-        return None
-    corners = [_apply(matrix, x, y) for x, y in ((left.value, bottom.value), (right.value, top.value))]
-    (x0, y0), (x1, y1) = (_apply(project, x, y) for x, y in corners)
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-
-
-def _apply(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
-    a, b, c, d, e, f = matrix
-    return a * x + c * y + e, b * x + d * y + f
-
-
-def _add_image(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
-    box = _box_of(raw, handle, matrix, project)
-    if box is None:
-        return
-    drawn.images.append(box)
-    width, height = ctypes.c_uint(), ctypes.c_uint()
-    if raw.FPDFImageObj_GetImagePixelSize(handle, width, height) and box[2] - box[0] > 1:
-        drawn.image_dpi = max(drawn.image_dpi, min(1200.0, width.value * 72 / (box[2] - box[0])))
-
-
-def _add_path(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
-    fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
-    raw.FPDFPath_GetDrawMode(handle, fill_mode, stroke)
-    if fill_mode.value:
-        box = _box_of(raw, handle, matrix, project)
-        if box is not None:
-            _add_filled(raw, handle, box, drawn)
-    if stroke.value:
-        _add_strokes(raw, handle, _times(_matrix_of(raw, handle), matrix), project, drawn)
-
-
-def _add_filled(raw: Any, handle: Any, box: Box, drawn: _Drawn) -> None:
-    x0, y0, x1, y1 = box
-    if y1 - y0 < 2.5 and x1 - x0 > 6:
-        drawn.horizontal.append(((y0 + y1) / 2, x0, x1))
-    elif x1 - x0 < 2.5 and y1 - y0 > 6:
-        drawn.vertical.append(((x0 + x1) / 2, y0, y1))
-    else:
-        parts = [ctypes.c_uint() for _ in range(4)]
-        if raw.FPDFPageObj_GetFillColor(handle, *parts) and min(part.value for part in parts[:3]) < 235:
-            drawn.backgrounds.append(box)
-
-
-def _add_strokes(raw: Any, handle: Any, matrix: Matrix, project: Projection, drawn: _Drawn) -> None:
-    count = raw.FPDFPath_CountSegments(handle)
-    drawn.points += max(0, count)
-    if drawn.points > MAX_RULING_POINTS:
-        return
-    start = last = (0.0, 0.0)
-    x, y = ctypes.c_float(), ctypes.c_float()
-    for index in range(count):
-        piece = raw.FPDFPath_GetPathSegment(handle, index)
-        raw.FPDFPathSegment_GetPoint(piece, x, y)
-        point = _apply(project, *_apply(matrix, x.value, y.value))
-        kind = raw.FPDFPathSegment_GetType(piece)
-        if kind == raw.FPDF_SEGMENT_MOVETO:
-            start = point
-        elif kind == raw.FPDF_SEGMENT_LINETO:
-            _add_line(last, point, drawn)
-        last = point
-        if raw.FPDFPathSegment_GetClose(piece):
-            _add_line(last, start, drawn)
-
-
-def _add_line(first: tuple[float, float], second: tuple[float, float], drawn: _Drawn) -> None:
-    (x0, y0), (x1, y1) = first, second
-    if abs(y1 - y0) < 1.0 and abs(x1 - x0) > 4:
-        drawn.horizontal.append(((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
-    elif abs(x1 - x0) < 1.0 and abs(y1 - y0) > 4:
-        drawn.vertical.append(((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
