@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from countersign.access.decide import Action, Permit, may
 from countersign.access.principal import Principal
+from countersign.corpus.readiness.catalogue import CODES
 from countersign.domain.answers import Cost
 from countersign.domain.clock import from_iso, iso
 from countersign.record.views import CostLine
@@ -40,6 +41,7 @@ def make_environment(language: str) -> Environment:
         language=language,
         languages=[(code, i18n.NAMES[code]) for code in i18n.LANGUAGES],
         notices=frozenset(NOTICE),
+        meanings=CODES,
         months=i18n.month_names(language),
         word=partial(word, catalogue.gettext),
         asset=_asset,

@@ -175,13 +175,14 @@ def view_of(report: ReadinessReport) -> ReportView:
     warnings = {finding.document for finding in counted if finding.severity == "warning"} - errors
     codes = _code_lines(report)
     concerned, left_out = _concerned(report.findings)
+    severities = {summary.code: summary.severity for summary in report.codes}
     return ReportView(
         report=report,
         verdict=_verdict(report, codes),
         with_errors=len(errors),
         with_warnings=len(warnings),
         policies=_policies(report.sources),
-        scores=tuple(_score_line(score) for score in report.sources),
+        scores=tuple(_score_line(score, severities) for score in report.sources),
         codes=codes,
         first=_first(codes),
         owners=_owners(codes, counted),
@@ -241,13 +242,14 @@ def _owners(codes: Sequence[CodeLine], counted: Sequence[ReadinessFinding]) -> t
     return tuple(sorted(found, key=lambda owner: -owner.documents))
 
 
-def _score_line(score: SourceScore) -> ScoreLine:
+def _score_line(score: SourceScore, severities: Mapping[str, Severity]) -> ScoreLine:
+    """`severities` are those that were found, which may be milder than a code's usual one."""
     worst_first = sorted(score.reasons, key=lambda reason: -reason.points)
     seen = [(reason, meaning_of(reason.code)) for reason in worst_first if reason.points >= _SEEN_POINTS]
     return ScoreLine(
         score,
         tone_of(score.score),
-        reasons=tuple((reason, meaning, _TONES[meaning.severity]) for reason, meaning in seen),
+        reasons=tuple((r, m, _TONES[severities.get(r.code, m.severity)]) for r, m in seen),
         smaller=len(worst_first) - len(seen),
     )
 

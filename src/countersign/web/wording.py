@@ -112,6 +112,7 @@ WARNING: Mapping[str, str] = {
     "question_empty": N_("Nothing readable was left of the question."),
     "as_of_another_day": N_("The answer is for the day asked about, not for today."),
     "only_superseded": N_("Only a version that is no longer in force answers this."),
+    "source_stale": N_("A source has not been confirmed as recently as it should be: {detail}."),
     "changed_in_period": N_("What applied changed within the period asked about; the answer is for its end."),
 }
 
