@@ -46,7 +46,7 @@ _OBJECT_STORAGE = """object_storage:
   secret: ${{env:SHARED_SECRET}}
   allow_http: true
 """
-SECRETS = {"SHARED_KEY": "tester", "SHARED_SECRET": "nothing to guess"}
+SECRETS = {"SHARED_KEY": "AKIASEVERALMACHINES", "SHARED_SECRET": "k9Gq-2vXw-71LmTz-0Pq"}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from countersign.corpus.blobs import Blobs
 from countersign.domain.errors import IntegrityError, StorageError
 from countersign.storage.blobs import LocalBlobs, ObjectBlobs, RemoteBlobs, open_blobs, ref_of
 from countersign.testing.blobs_suite import BlobsSuite
-from tests.storage.lance_parts import keep_versions, s3_server, settings_for
+from tests.storage.lance_parts import s3_server, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -47,14 +47,6 @@ class TestObjectBlobs(BlobsSuite):
         blobs = open_blobs(f"s3://shared/{tmp_path.name}/blobs", settings_for(s3))
         assert isinstance(blobs, ObjectBlobs)
         return blobs
-
-
-async def test_a_bucket_that_keeps_versions_is_noticed_when_something_is_deleted(s3: str) -> None:
-    keep_versions(s3)
-    blobs = open_blobs("s3://shared/kept", settings_for(s3))
-    assert isinstance(blobs, ObjectBlobs)
-    assert await blobs.delete(await blobs.put(b"gone, and yet not", "bank"))
-    assert blobs.keeps_versions
 
 
 async def test_an_object_store_that_is_not_there_says_so_without_its_address() -> None:

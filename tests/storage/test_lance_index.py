@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from countersign.domain.errors import Conflict, StorageError
 from countersign.retrieval.seams import PassageIndex
 from countersign.storage.lance_index import LanceIndex
-from countersign.testing.passage_index_suite import PassageIndexSuite, make_row, make_scope, search_all
+from countersign.testing.passage_index_suite import (
+    DIMENSION,
+    PassageIndexSuite,
+    found,
+    make_row,
+    make_scope,
+    search_all,
+)
 from tests.storage.lance_parts import local, on_s3, open_leased, s3_server
 
 pytest.importorskip("lancedb")
@@ -63,3 +71,74 @@ class TestLanceIndexOnS3(PassageIndexSuite):
         index = open_()
         index.apply([make_row(n, rights_id=n % 3) for n in range(1, 31)], 30)
         assert search_all(index, make_scope(2)) == set(range(2, 31, 3))
+
+
+# -- one leader -------------------------------------------------------------------------------------------------
+def test_a_leader_that_was_followed_changes_nothing_any_more(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    before = LanceIndex(place, DIMENSION, epoch=1)
+    before.apply([make_row(n) for n in range(1, 6)], 5)
+    after = LanceIndex(place, DIMENSION, epoch=2)
+    reader = LanceIndex(place, DIMENSION)
+    with pytest.raises(Conflict):
+        before.apply([make_row(9, text="brought back")], 6)
+    reader.refresh()
+    assert search_all(reader, make_scope(1)) == search_all(after, make_scope(1)) == set(range(1, 6))
+    after.apply([make_row(1, live=False, vector=None, seq=6)], 6)
+    assert after.passage_ids() == {2, 3, 4, 5}
+    with pytest.raises(Conflict):
+        LanceIndex(place, DIMENSION, epoch=2)
+
+
+def test_a_reader_that_is_behind_a_rebuilt_index_follows_by_itself(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    leader = LanceIndex(place, DIMENSION, epoch=1)
+    leader.apply([make_row(n) for n in range(1, 6)], 5)
+    reader = LanceIndex(place, DIMENSION)
+    fresh = leader.rebuild()
+    fresh.apply([make_row(2)], 6)
+    fresh.publish()
+    assert search_all(reader, make_scope(1)) == {2}
+
+
+def test_many_small_changes_do_not_pile_up(tmp_path: Path) -> None:
+    """Indexes are brought up to date now and then, and what answered before answers after."""
+    leader = LanceIndex(local(tmp_path), DIMENSION, epoch=1)
+    leader.apply([make_row(n) for n in range(1, 1_200)], 1)
+    for seq in range(2, 12):
+        leader.apply([make_row(2_000 + seq, text=f"only{seq} here")], seq)
+    assert leader.passage_ids() == set(range(1, 1_200)) | set(range(2_002, 2_012))
+    assert found(leader.search_text("only7 here", make_scope(1), 1)) == {2_007}
+
+
+def test_a_leader_takes_over_from_a_manifest_whose_table_is_gone(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    LanceIndex(place, DIMENSION, epoch=1).apply([make_row(1)], 1)
+    place.remove("g1.lance")
+    again = LanceIndex(place, DIMENSION, epoch=2)
+    assert (again.applied_seq, again.passage_ids()) == (0, set())
+    again.apply([make_row(1)], 1)
+    assert again.passage_ids() == {1}
+
+
+def test_a_damaged_manifest_says_what_to_do(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    place.write("manifest.json", b"{")
+    with pytest.raises(StorageError) as caught:
+        LanceIndex(place, DIMENSION, epoch=1)
+    assert caught.value.code == "index_damaged"
+
+
+def test_other_settings_start_an_empty_index(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    LanceIndex(place, DIMENSION, epoch=1, settings="chunker 1").apply([make_row(1)], 1)
+    with pytest.raises(StorageError) as caught:
+        LanceIndex(place, DIMENSION, settings="chunker 2")
+    assert caught.value.code == "index_version_differs"
+    assert LanceIndex(place, DIMENSION, epoch=2, settings="chunker 2").passage_ids() == set()
+
+
+def test_without_a_dimension_it_searches_words_only(tmp_path: Path) -> None:
+    index = LanceIndex(local(tmp_path), None, epoch=1)
+    index.apply([make_row(1), make_row(2)], 2)
+    assert search_all(index, make_scope(1)) == {1, 2}

@@ -165,7 +165,7 @@ class _Checks:
                 "documents would leave this machine without encryption",
                 "use https, or say `allow_http: true`",
             )
-        if bool(settings.key) != bool(settings.secret):
+        if self._said("object_storage.key") != self._said("object_storage.secret"):
             self.wrong("object_storage", "`key` and `secret` belong together", "say both or none")
 
     # -- notices ------------------------------------------------------------------------------------------------

@@ -133,12 +133,10 @@ class LocalBlobs(Blobs):
 
 
 class ObjectBlobs(Blobs):
-    """An S3-compatible bucket. `keeps_versions` is known once something was deleted from it."""
+    """An S3-compatible bucket."""
 
     def __init__(self, place: ObjectPlace) -> None:
         self._place = place
-        self.keeps_versions = False
-        """The bucket turns deleted objects into old versions: only its own rules take those away."""
 
     async def put(self, content: bytes, tenant: str = "main") -> str:
         ref = ref_of(content, tenant)
@@ -161,10 +159,8 @@ class ObjectBlobs(Blobs):
         return await asyncio.to_thread(self._place.facts, _checked(ref)) is not None
 
     async def delete(self, ref: str) -> bool:
-        facts = await asyncio.to_thread(self._place.facts, _checked(ref))
-        if facts is None:
+        if not await self.exists(ref):
             return False
-        self.keeps_versions = self.keeps_versions or facts.versioned
         await asyncio.to_thread(self._place.remove_file, ref)
         return True
 

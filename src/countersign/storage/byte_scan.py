@@ -50,7 +50,7 @@ def spellings(probe: str) -> tuple[str, ...]:
 
 def scan(folders: Sequence[Path], probes: Sequence[str], skip: Sequence[Path] = ()) -> Scan:
     """Search every file under `folders` for `probes` as UTF-8, escaped JSON and UTF-16."""
-    patterns = [pattern for probe in probes for pattern in _patterns(probe)]
+    patterns = patterns_of(probes)
     left_out = {path.resolve() for path in skip}
     files, size, found, unreadable = 0, 0, list[str](), list[str]()
     for folder in folders:
@@ -68,6 +68,11 @@ def scan(folders: Sequence[Path], probes: Sequence[str], skip: Sequence[Path] = 
             if hit:
                 found.append(name)
     return Scan(len(probes), files, size, tuple(found), tuple(unreadable))
+
+
+def patterns_of(probes: Sequence[str]) -> list[bytes]:
+    """Every way in which text stores may hold them."""
+    return [pattern for probe in probes for pattern in _patterns(probe)]
 
 
 def _patterns(probe: str) -> list[bytes]:

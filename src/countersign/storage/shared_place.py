@@ -181,6 +181,12 @@ class ObjectPlace:
     def names(self, prefix: str = "") -> list[str]:
         return sorted(self._paths(prefix))
 
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Every object with its size in bytes."""
+        with object_errors():
+            for batch in self.store.list():
+                yield from ((str(entry["path"]), int(entry["size"])) for entry in batch)
+
     def _paths(self, prefix: str) -> Iterator[str]:
         with object_errors():
             for batch in self.store.list(prefix or None):
