@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator, Iterable
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from countersign.domain.errors import SourceError
+from countersign.sources.cache_file import cache_file
 
 _CREATE = """CREATE TABLE IF NOT EXISTS head (
     box TEXT NOT NULL, name TEXT NOT NULL, revision TEXT NOT NULL, head BLOB NOT NULL, size INTEGER NOT NULL,
@@ -25,7 +25,7 @@ class Known:
 
 
 class HeadCache:
-    """One file; it is thrown away when it cannot be read."""
+    """One file for all boxes of a source."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "heads.db"
@@ -33,55 +33,17 @@ class HeadCache:
     @contextmanager
     def box(self, box: str) -> Generator[Shelf]:
         """The heads of one folder. What was not used until the end is forgotten, as the message is gone."""
-        try:
-            with closing(self._connect()) as connection:
-                before = connection.execute("SELECT max(pass) FROM head WHERE box = ?", (box,)).fetchone()[0]
-                shelf = Shelf(connection, box, (before or 0) + 1)
-                yield shelf
-                shelf.forget_unused()
-        except sqlite3.Error as error:
-            raise _failed(error) from None
+        with cache_file(self._path, (_CREATE,)) as connection:
+            before = connection.execute("SELECT max(pass) FROM head WHERE box = ?", (box,)).fetchone()[0]
+            shelf = Shelf(connection, box, (before or 0) + 1)
+            yield shelf
+            shelf.forget_unused()
 
     def keep_only(self, boxes: Iterable[str]) -> None:
         """Forget every box but these, at the end of a whole pass."""
-        try:
-            with closing(self._connect()) as connection:
-                there = {row[0] for row in connection.execute("SELECT DISTINCT box FROM head")}
-                connection.executemany(
-                    "DELETE FROM head WHERE box = ?", [(box,) for box in there - set(boxes)]
-                )
-        except sqlite3.Error as error:
-            raise _failed(error) from None
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            try:
-                return self._opened()
-            except sqlite3.DatabaseError:
-                self._path.unlink(missing_ok=True)
-                return self._opened()
-        except OSError as error:
-            raise _failed(error) from None
-
-    def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        try:
-            for statement in ("PRAGMA secure_delete = ON", "PRAGMA synchronous = OFF", _CREATE):
-                connection.execute(statement)
-            connection.execute("SELECT count(*) FROM head WHERE box = ''")
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        return connection
-
-
-def _failed(error: Exception) -> SourceError:
-    return SourceError(
-        f"the cache of a source cannot be used ({type(error).__name__})",
-        code="source_cache_failed",
-        hint="Look at the disk of the state folder; `sources` in it may be deleted at any time.",
-    )
+        with cache_file(self._path, (_CREATE,)) as connection:
+            there = {row[0] for row in connection.execute("SELECT DISTINCT box FROM head")}
+            connection.executemany("DELETE FROM head WHERE box = ?", [(box,) for box in there - set(boxes)])
 
 
 class Shelf:

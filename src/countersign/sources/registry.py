@@ -21,8 +21,10 @@ OWN = {
     name: EntryPoint(name, f"countersign.sources.{target}", GROUP)
     for name, target in {
         "files": "files:FilesConnector",
+        "git": "git:GitConnector",
         "database": "database:DatabaseConnector",
         "mail": "mail:MailConnector",
+        "web": "web:WebConnector",
     }.items()
 }
 
