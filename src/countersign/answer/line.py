@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from countersign.answer.store import AnswerStore
 from countersign.corpus.seams import Embedder
@@ -31,3 +32,5 @@ class Line:
     residency: tuple[ResidencyRule, ...]
     tenant_keys: Callable[[str], bytes]
     """Tenant → key under which personal data is pseudonymised."""
+    max_ages: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+    """Source → how old it may be before an answer says so."""

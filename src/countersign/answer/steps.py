@@ -16,6 +16,7 @@ from countersign.answer.evidence import Readings
 from countersign.answer.generate import generate_text
 from countersign.answer.language import answer_language
 from countersign.answer.line import Line
+from countersign.answer.staleness import stale_sources
 from countersign.answer.timing import asked_period, before_change, said_of_time
 from countersign.answer.turn import Turn
 from countersign.answer.verify import verify
@@ -98,7 +99,7 @@ async def retrieve(line: Line, turn: Turn) -> Turn:
         "denied": found.dropped,
         "lexical_only": found.lexical_only,
         "applied_seq": found.applied_seq,
-        "as_of": iso(turn.as_of),
+        "as_of": iso(turn.asked_for) if turn.asked_for else "",
         "duration_ms": _ms(started),
     }
     turn = turn.noting(EventKind.ANSWER_RETRIEVED, facts, line.clock.now())
@@ -110,7 +111,7 @@ async def retrieve(line: Line, turn: Turn) -> Turn:
         turn,
         passages=passages,
         retrieval_features=dict(found.features),
-        data_as_of=min(confirmed, default=None),
+        data_as_of=min(confirmed) if len(confirmed) == len(passages) else None,
         warnings=(*turn.warnings, *warnings),
     )
 
@@ -267,7 +268,9 @@ async def judge(line: Line, turn: Turn) -> Turn:
         data_age=turn.data_age,
         degraded_because=turn.served.degraded_because if turn.served else "",
     )
-    return said_of_time(replace(turn, confidence=confidence, decision=decision))
+    late = stale_sources(turn.cited or turn.passages, line.max_ages, turn.started)
+    turn = replace(turn, confidence=confidence, decision=decision, warnings=(*turn.warnings, *late))
+    return said_of_time(turn)
 
 
 def sees_personal(turn: Turn) -> bool:

@@ -308,6 +308,7 @@ async def _join(
         answers=SqlAnswerStore(database, outbox),
         residency=workspace.residency,
         tenant_keys=privacy.tenant_key,
+        max_ages={name: s.max_age for name, s in workspace.sources.items() if s.max_age is not None},
     )
     erasing = Erasing(database, blobs, workspace, leader or indexes, passages, clock)
     if is_owner and leader is None:
