@@ -167,7 +167,7 @@ class WebWorld:
 
 class TestWeb(SourceConnectorSuite):
     says_too_much = False
-    cuts = (0, 100, 4_000, 9_000)
+    cuts = (0, 100, 2_000, 4_500)
 
     @pytest.fixture
     def world(self, tmp_path: Path, pages: Pages) -> Iterator[WebWorld]:
@@ -187,7 +187,7 @@ class TestWeb(SourceConnectorSuite):
                 list(world.connector().list())
         world.break_after(None)
         assert {item.document.external_id for item in world.connector().list()} == whole
-        for cut in (100, 4_000, 9_000):
+        for cut in (100, 2_000, 4_500):
             world.break_after(cut)
             try:
                 items = list(world.connector().list())
