@@ -49,6 +49,12 @@ class MailNotifier:
             raise ProviderTimeout(
                 "the mail server did not answer in time", code="mail_timeout", hint=_HINT
             ) from None
+        except ssl.SSLCertVerificationError:
+            raise ProviderUnavailable(
+                "the mail server's certificate is not trusted",
+                code="mail_certificate_untrusted",
+                hint="Add the authority that issued it to this machine's, or name it in SSL_CERT_FILE.",
+            ) from None
         except smtplib.SMTPException as error:
             raise _failure(error) from None
         except OSError:
