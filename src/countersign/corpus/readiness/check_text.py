@@ -59,7 +59,9 @@ def _is_mojibake(line: str) -> bool:
     if _CYRILLIC_FOR_UTF8.search(line) and (repaired(line) or len(_CYRILLIC_FOR_UTF8.findall(line)) >= 3):
         return True
     runs = _LATIN_FOR_CYRILLIC.findall(line)
-    letters = sum(1 for char in line if char.isalpha())
+    if not runs:
+        return False
+    letters = sum(map(str.isalpha, line))
     return sum(map(len, runs)) > 0.5 * max(8, letters) and _reads_as_cyrillic("".join(runs))
 
 
@@ -77,8 +79,10 @@ def _garbled(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFindin
     broken = letters = 0
     worst: Element | None = None
     for element in shown:
+        letters += sum(map(str.isalnum, element.text))
+        if element.text.isascii():
+            continue
         here = len(_BROKEN.findall(element.text))
-        letters += sum(1 for char in element.text if char.isalnum())
         broken += here
         if here and (worst is None or here > len(_BROKEN.findall(worst.text))):
             worst = element
@@ -93,7 +97,7 @@ def _languages(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFind
     sizes: Counter[str] = Counter()
     for element in shown:
         if element.language != "und" and element.kind not in ("header", "footer"):
-            sizes[element.language] += sum(1 for char in element.text if char.isalpha())
+            sizes[element.language] += sum(map(str.isalpha, element.text))
     total = sum(sizes.values())
     if total < _MIN_LETTERS:
         return []
