@@ -25,6 +25,7 @@ class SftpServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._transports: list[paramiko.Transport] = []
+        self.threads: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
@@ -39,6 +40,8 @@ class SftpServer:
         self._thread.join()
         for transport in self._transports:
             transport.close()
+        for thread in self.threads:
+            thread.join()
 
     @property
     def host_key(self) -> str:
@@ -47,6 +50,10 @@ class SftpServer:
     @property
     def fingerprint(self) -> str:
         return str(self.key.fingerprint)
+
+    def run(self, channel: paramiko.Channel, command: bytes) -> bool:
+        """Whether it runs this command; it serves files and nothing else."""
+        return False
 
     def _accept(self) -> None:
         while True:
@@ -59,18 +66,24 @@ class SftpServer:
             transport.add_server_key(self.key)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, self._folder)
             self._transports.append(transport)
-            threading.Thread(target=self._serve, args=(transport,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(transport,), daemon=True)
+            self.threads.append(thread)
+            thread.start()
 
     def _serve(self, transport: paramiko.Transport) -> None:
         try:
-            transport.start_server(server=_Door(self._public))
+            transport.start_server(server=_Door(self, self._public))
         except (paramiko.SSHException, EOFError, OSError):
             transport.close()
 
 
 class _Door(paramiko.ServerInterface):
-    def __init__(self, public: paramiko.PKey | None) -> None:
+    def __init__(self, server: SftpServer, public: paramiko.PKey | None) -> None:
+        self._server = server
         self._public = public
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        return self._server.run(channel, command)
 
     def check_auth_password(self, username: str, password: str) -> int:
         fits = (username, password) == (USER, PASSWORD)

@@ -61,7 +61,8 @@ class SftpTree:
             lister = self._open()
             root = _node("", lister.stat(self._root))
         yield from walk(lambda folder: self._listing(lister, folder), (root,) if root else ())
-        lister.close()
+        with self._telling():
+            lister.close()
 
     def read(self, path: str, max_bytes: int) -> bytes:
         if not sound_path(path):
