@@ -22,7 +22,7 @@ from countersign.domain.errors import CountersignError, SourceError
 from countersign.domain.workspace import RateLimit
 from countersign.sources.connector import Listed, SourceConnector
 from countersign.sources.connector_thread import ConnectorThread
-from countersign.sources.soundness import sound
+from countersign.app.soundness import sound
 from countersign.storage import confirmations, source_state
 from countersign.storage.confirmations import Batch
 from countersign.storage.database import Database
