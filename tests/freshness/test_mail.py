@@ -20,7 +20,12 @@ pytestmark = pytest.mark.anyio
 
 def settings(sink: MailSink, **more: object) -> MailSettings:
     plain = MailSettings(
-        "127.0.0.1", "countersign@bank.test", ("ops@bank.test", "data@bank.test"), sink.port, "none", timeout_s=20
+        "127.0.0.1",
+        "countersign@bank.test",
+        ("ops@bank.test", "data@bank.test"),
+        sink.port,
+        "none",
+        timeout_s=20,
     )
     return replace(plain, **more)  # type: ignore[arg-type]
 
@@ -38,7 +43,11 @@ class TestMailNotifier(NotifierSuite):
 
 async def test_it_says_what_happened_and_nothing_else() -> None:
     notice = replace(
-        NOTICE, event="source.stale", source="intranet", synced="2026-03-01T00:00:00.000Z", error="source_shrunk"
+        NOTICE,
+        event="source.stale",
+        source="intranet",
+        synced="2026-03-01T00:00:00.000Z",
+        error="source_shrunk",
     )
     async with MailSink() as sink:
         await MailNotifier(settings(sink), "tolkyn").notify(notice)

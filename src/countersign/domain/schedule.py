@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-_EVERY = re.compile(r"every\s+(\d+)\s*(s|m|h|d)")
+_EVERY = re.compile(r"every\s+(\d{1,8})\s*(s|m|h|d)")
 _AT = re.compile(r"at\s+([01]?\d|2[0-3]):([0-5]\d)")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SHORTEST = timedelta(seconds=10)
