@@ -28,6 +28,7 @@ _MAX_LISTED: Final = 20_000
 """Documents in the appendix; the JSON beside the report has all."""
 _GOOD, _FAIR = 90.0, 70.0
 _SEEN_POINTS: Final = 0.05
+_REASONS: Final = 8
 _TONES: Final[Mapping[Severity, Tone]] = {"error": "bad", "warning": "warn", "info": "calm"}
 _FORMATS: Final[Mapping[str, str]] = {
     "application/pdf": "PDF",
@@ -92,12 +93,13 @@ class OwnerLine:
 
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
-    """`reasons` are those that can be seen in the score; `smaller` counts the rest."""
+    """`reasons` are the costliest; `smaller` counts the others, which take `rest` points together."""
 
     score: SourceScore
     tone: Tone
     reasons: tuple[tuple[ScoreReason, CodeMeaning, Tone], ...]
     smaller: int
+    rest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,21 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Concern:
+    """One code in one document, `times` findings of it."""
+
+    meaning: CodeMeaning
+    severity: Severity
+    accepted: bool
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Concerned:
-    """One document of the appendix with what was found in it, worst first: (finding, meaning)."""
+    """One document of the appendix with what was found in it, worst first."""
 
     document: DocumentKey
-    findings: tuple[tuple[ReadinessFinding, CodeMeaning], ...]
+    concerns: tuple[Concern, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +257,14 @@ def _owners(codes: Sequence[CodeLine], counted: Sequence[ReadinessFinding]) -> t
 def _score_line(score: SourceScore, severities: Mapping[str, Severity]) -> ScoreLine:
     """`severities` are those that were found, which may be milder than a code's usual one."""
     worst_first = sorted(score.reasons, key=lambda reason: -reason.points)
-    seen = [(reason, meaning_of(reason.code)) for reason in worst_first if reason.points >= _SEEN_POINTS]
+    costly = [reason for reason in worst_first if reason.points >= _SEEN_POINTS][:_REASONS]
+    seen = [(reason, meaning_of(reason.code)) for reason in costly]
     return ScoreLine(
         score,
         tone_of(score.score),
         reasons=tuple((r, m, _TONES[severities.get(r.code, m.severity)]) for r, m in seen),
-        smaller=len(worst_first) - len(seen),
+        smaller=len(worst_first) - len(costly),
+        rest=sum(reason.points for reason in worst_first[len(costly) :]),
     )
 
 
@@ -278,7 +292,7 @@ def _concerned(
     for finding in findings:
         by_document[finding.document].append(finding)
     listed = [
-        Concerned(key, tuple((f, meaning_of(f.code)) for f in sorted(found, key=_finding_rank)))
+        Concerned(key, _concerns(found))
         for key, found in by_document.items()
         if any(finding.severity != "info" for finding in found)
     ]
@@ -295,11 +309,24 @@ def _by_source(listed: Iterable[Concerned]) -> Iterator[tuple[str, tuple[Concern
         yield source, tuple(documents)
 
 
-def _finding_rank(finding: ReadinessFinding) -> tuple[bool, int, str]:
-    return finding.accepted is not None, _rank(finding.severity), finding.code
+def _concerns(findings: Sequence[ReadinessFinding]) -> tuple[Concern, ...]:
+    """Open ones before accepted ones, errors before warnings; a code that repeats itself stands once."""
+    by_code: defaultdict[tuple[bool, str], list[ReadinessFinding]] = defaultdict(list)
+    for finding in findings:
+        by_code[finding.accepted is not None, finding.code].append(finding)
+    concerns = [
+        Concern(meaning_of(code), _worst(found), accepted, len(found))
+        for (accepted, code), found in by_code.items()
+    ]
+    return tuple(sorted(concerns, key=lambda one: (one.accepted, _rank(one.severity), one.meaning.code)))
+
+
+def _worst(findings: Sequence[ReadinessFinding]) -> Severity:
+    found = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in found), "info")
 
 
 def _document_rank(one: Concerned) -> tuple[int, int, str]:
-    open_ones = [finding for finding, _ in one.findings if finding.accepted is None]
-    worst = min((_rank(finding.severity) for finding in open_ones), default=len(SEVERITIES))
-    return worst, -len(open_ones), one.document.external_id
+    left = [concern for concern in one.concerns if not concern.accepted]
+    worst = min((_rank(concern.severity) for concern in left), default=len(SEVERITIES))
+    return worst, -len(left), one.document.external_id

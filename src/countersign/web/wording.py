@@ -436,6 +436,8 @@ PERSONAL: Mapping[str, str] = {
     "identity_card": N_("Identity card"),
     "key": N_("Access key or secret"),
     "secret": N_("Access key or secret"),
+    "password": N_("Password"),
+    "private_key": N_("Private key"),
     "name": N_("Name of a person"),
 }
 
