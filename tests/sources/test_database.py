@@ -19,7 +19,9 @@ from countersign.sources.connector import Listed
 from countersign.sources.database import DatabaseConnector
 from countersign.sources.facts import rights_of
 from countersign.sources.registry import Surroundings
+from countersign.testing.source_connector_suite import SourceConnectorSuite
 from tests.postgres import postgres_server, postgres_url
+from tests.sources.wire import Wire
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -387,6 +389,70 @@ def test_several_tenants_need_one_to_be_named(sqlite: Bank) -> None:
     assert (found["2"].document.tenant, found["2"].document.quarantine) == ("telecom", "")
     sqlite.run("UPDATE tariff SET until = 'elsewhere'")
     assert {item.document.quarantine for item in sqlite.listed(tenant="until").values()} == {"wrong_tenant"}
+
+
+def test_a_row_whose_rights_changed_after_it_was_listed_is_not_read(bank: Bank) -> None:
+    """Else a text that was just closed would be indexed under the rights that it had before."""
+    bank.add(1)
+    reading = bank.connector()
+    assert len(list(reading.list())) == 1
+    bank.run("UPDATE tariff SET readers = 'board', body = 'Secret'")
+    assert code_of(lambda: reading.read("1", 10_000)) == "source_changed_while_read"
+    assert len(list(reading.list())) == 1
+    assert b"Secret" in reading.read("1", 10_000)
+
+
+# -- what every connector must do ---------------------------------------------------------------------------------
+class RowsWorld:
+    secrets = ("hunter2-very-secret",)
+
+    def __init__(self, bank: Bank, url: str, wire: Wire | None = None) -> None:
+        self.bank, self.url, self.wire = bank, url, wire
+
+    def connector(self) -> DatabaseConnector:
+        secret = Secret("${env:CORE}", self.secrets[0])
+        return self.bank.connector(url=self.url, password=secret, deny="until")
+
+    def put(self, name: str, text: str, groups: tuple[str, ...]) -> None:
+        self.remove(name)
+        self.bank.add(name, body=text, readers=",".join(groups))
+
+    def remove(self, name: str) -> None:
+        self.bank.run("DELETE FROM tariff WHERE id = :name", name=name)
+
+    def forbid(self, name: str) -> None:
+        self.bank.run("UPDATE tariff SET until = 'interns' WHERE id = :name", name=name)
+
+    def break_after(self, count: int | None) -> None:
+        assert self.wire is not None
+        self.wire.cut(count)
+
+    def id_of(self, name: str) -> str:
+        return name
+
+
+class TestSqlite(SourceConnectorSuite):
+    breaks = False
+
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[RowsWorld]:
+        bank = Bank(f"sqlite:///{tmp_path / 'bank.db'}", tmp_path, key="TEXT PRIMARY KEY")
+        yield RowsWorld(bank, "sqlite:///bank.db")
+        bank.engine.dispose()
+
+
+class TestPostgres(SourceConnectorSuite):
+    cuts = (0, 100, 1_000, 2_500)
+
+    @pytest.fixture
+    def world(self, tmp_path: Path, postgres_url: str) -> Iterator[RowsWorld]:
+        bank = Bank(postgres_url, tmp_path, key="TEXT PRIMARY KEY")
+        inside = make_url(postgres_url)
+        socket = Path(str(inside.query["host"])) / f".s.PGSQL.{inside.port or 5432}"
+        with Wire(str(socket)) as wire:
+            away = inside.set(host="127.0.0.1", port=wire.port, password=None, query={"sslmode": "disable"})
+            yield RowsWorld(bank, away.render_as_string(), wire)
+        bank.engine.dispose()
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=12), st.lists, max_leaves=4))

@@ -25,6 +25,7 @@ from countersign.sources.mail_head import People, read_head, thread_subject
 from countersign.sources.registry import Surroundings
 from countersign.testing.source_connector_suite import SourceConnectorSuite
 from tests.sources.imap_server import PASSWORD, USER, ImapServer
+from tests.sources.ole import compound_file
 from tests.sources.wire import Wire
 
 PEOPLE = {
@@ -522,6 +523,48 @@ def test_a_folder_keeps_what_its_manifest_says_and_people_narrow_it(tmp_path: Pa
     assert [part.filename for part in found["A"].document.parts] == ["annex.pdf"]
     assert found["B"].document.rights.nobody
     assert code_of(lambda: list(connector(tmp_path, "nowhere/").list())) == "source_folder_missing"
+
+
+def outlook(subject: str, sender: str, recipients: Mapping[str, int]) -> bytes:
+    """`recipients`: address → 1 To, 2 Cc, 3 Bcc."""
+
+    def wide(value: str) -> bytes:
+        return value.encode("utf-16-le")
+
+    content = {"__substg1.0_0037001F": wide(subject), "__substg1.0_5D01001F": wide(sender)}
+    content["__substg1.0_1000001F"] = wide("The fee is 500 tenge.")
+    for number, (address, kind) in enumerate(recipients.items()):
+        folder = f"__recip_version1.0_#{number:08X}"
+        content[f"{folder}/__substg1.0_39FE001F"] = wide(address)
+        entry = (0x0C150003).to_bytes(4, "little") + bytes(4) + kind.to_bytes(8, "little")
+        content[f"{folder}/__properties_version1.0"] = bytes(8) + entry
+    return compound_file(content)
+
+
+def test_an_outlook_message_has_the_rights_of_its_people(tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    people = {"staff@bank.test": 1, "hr@bank.test": 2, "board@bank.test": 3}
+    (folder / "a.msg").write_bytes(outlook("RE: Тариф", "OLGA@bank.test", people))
+    (folder / "b.msg").write_bytes(outlook("B", "x@y.test", {})[:900])
+    (folder / "c.MSG").write_bytes(b"not OLE at all, staff@bank.test")
+    found = {item.document.external_id: item.document for item in connector(tmp_path, "letters").list()}
+    expected = Rights.of(["user:olga", "group:credit", "group:staff", "group:hr"])
+    assert (found["a.msg"].title, found["a.msg"].rights) == ("Тариф", expected)
+    assert found["b.msg"].rights.nobody
+    assert found["c.MSG"].rights.nobody
+
+
+def test_a_message_that_became_another_after_it_was_listed_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    file = tmp_path / "letters" / "a.eml"
+    file.write_bytes(letter("A"))
+    reading = connector(tmp_path, "letters")
+    assert len(list(reading.list())) == 1
+    file.write_bytes(letter("Secret", To="board@bank.test"))
+    assert code_of(lambda: reading.read("a.eml", 10_000)) == "source_changed_while_read"
+    assert len(list(reading.list())) == 1
+    assert b"Secret" in reading.read("a.eml", 10_000)
 
 
 @given(st.binary(max_size=400))

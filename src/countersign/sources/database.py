@@ -22,6 +22,7 @@ from countersign.sources.connector import Listed
 from countersign.sources.database_link import Link
 from countersign.sources.facts import (
     Given,
+    Recent,
     believable,
     moment_of,
     rights_of,
@@ -127,7 +128,11 @@ class DatabaseConnector:
         )
         self._key_kind: type[object] | None = None
         self._twice: set[str] = set()
+        self._rights_seen = Recent()
         self._unbelieved = 0
+
+    def close(self) -> None:
+        self._link.close()
 
     def _check(self) -> None:
         wrong = ""
@@ -183,6 +188,7 @@ class DatabaseConnector:
             count[item.document.external_id] = count.get(item.document.external_id, 0) + 1
         for item in alike:
             times = count.pop(item.document.external_id, 0)
+            self._rights_seen.note(item.document.external_id, item.document.rights.canonical())
             if times == 1:
                 yield item
             elif times > 1:
@@ -288,7 +294,7 @@ class DatabaseConnector:
 
     # -- reading ------------------------------------------------------------------------------------------------
     def read(self, external_id: str, max_bytes: int) -> bytes:
-        rows = self._rows_of(external_id)
+        rows = self._rows_of(external_id) if usable_id(external_id) else []
         if not rows:
             raise SourceError(f"the row {external_id!r} is no longer there", code="source_file_gone")
         if len(rows) > 1 and external_id not in self._twice:
@@ -297,6 +303,8 @@ class DatabaseConnector:
                 code="source_key_duplicate",
                 hint="It became ambiguous while the source was read; the next pass takes it up.",
             )
+        if external_id not in self._twice:
+            self._rights_seen.require(external_id, self._document(external_id, rows[0]).rights.canonical())
         content = self._layout.render(rows[0])
         if len(content) > max_bytes:
             raise SourceError(

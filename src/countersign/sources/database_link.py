@@ -132,7 +132,7 @@ class Link:
             _no_secret(self._source, url.query)
             if url.drivername in ("postgresql", "postgres"):
                 url = url.set(drivername="postgresql+psycopg")
-            if self._password:
+            if self._password and url.get_backend_name() != "sqlite":
                 url = url.set(password=self._password)
             arguments: dict[str, Any] = {}
             if url.get_backend_name() == "sqlite":

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from countersign.domain.documents import Rights
+from countersign.domain.errors import SourceError
 from countersign.domain.text import made_storable, storable
 from countersign.domain.workspace import Secret
 from countersign.sources.sidecar import term_of
@@ -48,6 +49,29 @@ class Given:
     def secret(self, name: str) -> str:
         value = self.values.get(name)
         return value.value if isinstance(value, Secret) else ""
+
+
+class Recent:
+    """What was listed lately, by id: what is read must still be what was listed. Older entries are forgotten."""
+
+    def __init__(self, most: int = 5_000) -> None:
+        self._most = most
+        self._kept: dict[str, str] = {}
+
+    def note(self, external_id: str, what: str) -> None:
+        self._kept.pop(external_id, None)
+        self._kept[external_id] = what
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+
+    def require(self, external_id: str, what: str) -> None:
+        """Raises `SourceError` when something else was listed: rights of the one would be given to the other."""
+        if self._kept.get(external_id, what) != what:
+            raise SourceError(
+                f"{external_id} changed after it was listed",
+                code="source_changed_while_read",
+                hint="The next pass reads it again.",
+            )
 
 
 def tenant_of(named: str, tenants: tuple[str, ...]) -> tuple[str, str]:

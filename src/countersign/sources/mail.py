@@ -70,6 +70,9 @@ class MailConnector:
             return ImapBox(self._settings, self._around)
         return MboxBox(self._settings.name, path)
 
+    def close(self) -> None:
+        self._box.close()
+
     def list(self) -> Iterator[Listed]:
         self._unbelieved = 0
         for letter in self._box.letters():

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from countersign.domain.errors import SourceError
 from countersign.domain.workspace import SourceSettings
+from countersign.sources.facts import Recent
 from countersign.sources.mail_cache import HeadCache, Known
 from countersign.sources.mail_head import MAX_HEAD_BYTES, Letter
 from countersign.sources.mail_msg import outlook_head
@@ -85,6 +86,9 @@ class MboxBox:
             file.seek(start)
             content = file.read(end - start)
         return _QUOTED.sub(rb"\1", content.partition(b"\n")[2])
+
+    def close(self) -> None:
+        self._places = {}
 
     def _name(self, external_id: str) -> bytes:
         try:
@@ -176,6 +180,12 @@ class FolderBox:
     def __init__(self, settings: SourceSettings, around: Surroundings) -> None:
         self._files = open_connector(replace(settings, connector="files", options={}), around)
         self._cache = HeadCache(around.cache)
+        self._seen = Recent()
+
+    def close(self) -> None:
+        close = getattr(self._files, "close", None)
+        if close is not None:
+            close()
 
     def letters(self) -> Iterator[Letter]:
         with self._cache.box("folder") as shelf:
@@ -189,17 +199,21 @@ class FolderBox:
                 else:
                     head, problem = self._head(name)
                     shelf.keep([] if problem else [Known(name, item.revision, head, item.size)])
+                self._seen.note(name, sha256(head).hexdigest())
                 yield Letter(name, head, item.size, item.revision, document=item.document, problem=problem)
 
     def _head(self, name: str) -> tuple[bytes, str]:
         """(head, reason why there is none). A message whose head cannot be read is shown to nobody it is not said of."""
         try:
-            content = self._files.read(name, _MAX_MESSAGE_BYTES)
+            return _head_of(name, self._files.read(name, _MAX_MESSAGE_BYTES)), ""
         except SourceError as error:
             return b"", error.code
-        if name.lower().endswith(".msg"):
-            return outlook_head(content), ""
-        return content[:MAX_HEAD_BYTES], ""
 
     def read(self, external_id: str, max_bytes: int) -> bytes:
-        return self._files.read(external_id, max_bytes)
+        content = self._files.read(external_id, max_bytes)
+        self._seen.require(external_id, sha256(_head_of(external_id, content)).hexdigest())
+        return content
+
+
+def _head_of(name: str, content: bytes) -> bytes:
+    return outlook_head(content) if name.lower().endswith(".msg") else content[:MAX_HEAD_BYTES]

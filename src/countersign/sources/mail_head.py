@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header, make_header
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import Protocol
 
@@ -59,6 +59,8 @@ class Box(Protocol):
 
     def read(self, external_id: str, max_bytes: int) -> bytes: ...
 
+    def close(self) -> None: ...
+
 
 class People:
     """Addresses and domains → rights terms. Raises `ConfigError` for what is no address or no term."""
@@ -97,7 +99,7 @@ def _checked(who: str, said: str, source: str) -> tuple[str, ...]:
 
 def read_head(raw: bytes) -> Head:
     """Whatever cannot be read grants nobody and names nothing."""
-    message = BytesHeaderParser().parsebytes(raw[:MAX_HEAD_BYTES])
+    message = HeaderParser().parsestr(_text(raw[:MAX_HEAD_BYTES]))
     return Head(
         people=frozenset(_people(message)),
         subject=thread_subject(_decoded(message, "Subject")),
@@ -110,6 +112,14 @@ def thread_subject(subject: str) -> str:
     while before != subject:
         before, subject = subject, _PREFIX.sub("", subject, count=1) if _PREFIX.match(subject) else subject
     return subject[:300]
+
+
+def _text(raw: bytes) -> str:
+    """Heads are ASCII or, where nobody encoded them, UTF-8 or an old code page."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1251", "replace")
 
 
 def _people(message: Message) -> Iterable[str]:

@@ -47,6 +47,9 @@ class ImapBox:
         self._kept = _Kept()
         weakref.finalize(self, self._kept.hang_up)
 
+    def close(self) -> None:
+        self._kept.hang_up()
+
     # -- listing ------------------------------------------------------------------------------------------------
     def letters(self) -> Iterator[Letter]:
         with self._told(), self._connected() as client:
