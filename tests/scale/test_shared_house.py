@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from countersign.app.founding import found
 from countersign.app.house import open_house
 from countersign.domain.answers import AnswerStatus
+from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.errors import StorageError
 from countersign.domain.workspace import Workspace
 from countersign.storage.shared_place import ObjectPlace
@@ -111,3 +114,30 @@ async def test_another_leads_as_soon_as_one_steps_down(tmp_path: Path, s3: str) 
     finally:
         await one.close()
         await two.close()
+
+
+async def test_what_one_machine_erased_and_signed_every_machine_knows(tmp_path: Path, s3: str) -> None:
+    here = shared(tmp_path / "here", s3)
+    proof = await erased(here, tmp_path / "cache")
+    assert proof["complete"], proof
+    there = replace(here, root=tmp_path / "there", state=tmp_path / "there" / "state")
+    shutil.copytree(here.state / "keys", there.state / "keys")
+    house = await open_house(there, model_cache=tmp_path / "cache")
+    try:
+        again = SourceDocument(
+            source="push",
+            external_id="vault",
+            tenant="bank",
+            title="",
+            filename="vault.md",
+            mime="",
+            rights=Rights(),
+            rights_origin="",
+        )
+        assert house.erasing.was_erased()(again)
+        auditor = await person(house, "dana", roles=["auditor"])
+        checked = await house.ledger.verify(auditor)
+        assert checked.ok
+        assert checked.anchored_seq > 0
+    finally:
+        await house.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
@@ -36,8 +36,11 @@ class Erasing:
         indexes: Indexes,
         passages: PassageStore,
         clock: Clock,
+        share: Callable[[], Awaitable[None]],
     ) -> None:
+        """`share` tells other machines what was erased, before the proof says so."""
         self._database = database
+        self._share = share
         self._workspace = workspace
         self._ledger = ErasureLedger(workspace.state / LEDGER)
         self._indexes = indexes
@@ -56,6 +59,7 @@ class Erasing:
     async def handle(self, job: Job) -> Mapping[str, object]:
         """The `erase` job: its result is the proof."""
         proof = await self._erasure.erase(job.tenant, job.subject, "erasure")
+        await self._share()
         return proof.to_json()
 
     async def rebuild_index(self, tenant: str) -> None:
@@ -84,6 +88,10 @@ class Erasing:
         """Apply the configured retention to every tenant."""
         retention = self._workspace.retention
         return {tenant: await self._retirement.apply(tenant, retention) for tenant in self._workspace.tenants}
+
+
+async def nothing_to_share() -> None:
+    """One machine has all of it."""
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ from countersign.answer.line import Line
 from countersign.app.asking import Asking
 from countersign.app.audits import Audits
 from countersign.app.desk import Desk
-from countersign.app.erasing import Erasing
+from countersign.app.erasing import Erasing, nothing_to_share
 from countersign.app.freshness import Freshness
 from countersign.app.health import Health
 from countersign.app.indexing import Indexes, embedded_indexes, is_shared, shared_indexes
@@ -72,6 +72,7 @@ from countersign.storage.leases import SqlLease
 from countersign.storage.mail_notifier import MailNotifier
 from countersign.storage.migrate import upgrade
 from countersign.storage.passages import SqlPassageStore
+from countersign.storage.shared_files import shared_files
 from countersign.storage.webhooks import WebhookNotifier
 
 logger = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class House:
         else:
             self.leader.also({"caretaker": self._look_after, "checkpointer": self.checkpointer.run})
             self._run("leader", self.leader.run)
+            self._run("follower", self.leader.follow)
         self._run("worker", self._work)
         self._run("warm-up", self._warm_up)
         self._run("scheduler", self.scheduler.run)
@@ -310,7 +312,8 @@ async def _join(
         tenant_keys=privacy.tenant_key,
         max_ages={name: s.max_age for name, s in workspace.sources.items() if s.max_age is not None},
     )
-    erasing = Erasing(database, blobs, workspace, leader or indexes, passages, clock)
+    share = leader.share if leader else nothing_to_share
+    erasing = Erasing(database, blobs, workspace, leader or indexes, passages, clock, share)
     if is_owner and leader is None:
         await erasing.rebuild_if_asked()
     notices = Notices(database, workspace, _notifiers(workspace, http, clock), outbox, clock)
@@ -381,7 +384,8 @@ def _indexes(
         return embedded_indexes(workspace, embedder, version, owner=is_owner), None
     open_for = shared_indexes(workspace, embedder, version)
     lease = SqlLease(database, LEASE, f"{platform.node()}/{os.getpid()}/{new_id('process')}")
-    return open_for(None), Leader(lease, open_for, passages, workspace.tenants, (ERASE_JOB,))
+    files = shared_files(workspace)
+    return open_for(None), Leader(lease, open_for, passages, workspace.tenants, (ERASE_JOB,), files)
 
 
 def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder | None, str]:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from countersign.app.indexing import Indexes
-from countersign.domain.errors import CountersignError, StorageError
+from countersign.domain.errors import Conflict, CountersignError, StorageError
 from countersign.retrieval.seams import PassageIndex, PassageStore
 from countersign.retrieval.upkeep import catch_up
 from countersign.storage.leases import SqlLease
+from countersign.storage.shared_files import SharedFiles
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,14 @@ LEASE = "leader"
 _POLL_S = 1.0
 """How often a process that does not lead asks for the lease, and one that leads looks for changes."""
 
+_FOLLOW_S = 10.0
+"""How often the others fetch what the leader shares."""
+
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Leader:
-    """`beside` is what only the leader does, by name; `leads_to` are kinds of jobs that are its alone."""
+    """`only_leader` are kinds of jobs that nobody else may do; `files` what it shares with machines that have their own."""
 
     def __init__(
         self,
@@ -38,12 +42,14 @@ class Leader:
         passages: PassageStore,
         tenants: Collection[str],
         only_leader: Collection[str],
+        files: SharedFiles | None = None,
     ) -> None:
         self._lease = lease
         self._open = open_indexes
         self._passages = passages
         self._tenants = tuple(tenants)
         self._only_leader = tuple(only_leader)
+        self._files = files
         self._beside: Mapping[str, Work] = {}
         self._indexes: Indexes | None = None
         self._applying = asyncio.Lock()
@@ -95,6 +101,8 @@ class Leader:
         if self._epoch is None:
             return False
         try:
+            if self._files is not None:
+                await asyncio.to_thread(self._files.pull)
             self._indexes = await asyncio.to_thread(self._open, self._epoch)
         except CountersignError:
             await self.step_down()
@@ -106,6 +114,8 @@ class Leader:
         """Let another follow at once. What was not applied yet is applied by whoever follows."""
         indexes, self._indexes = self._indexes, None
         if indexes is not None:
+            with contextlib.suppress(StorageError, Conflict):  # whoever follows signs anew from the chain
+                await self.share()
             async with self._applying:
                 await asyncio.to_thread(indexes.close)
         epoch, self._epoch = self._epoch, None
@@ -129,6 +139,18 @@ class Leader:
                     raise
             await asyncio.sleep(pause_s)
 
+    async def share(self) -> None:
+        """What was signed or erased here, with every machine. Raises `Conflict` when another leads."""
+        if self._files is not None:
+            await asyncio.to_thread(self._files.push)
+
+    async def follow(self) -> None:
+        """For ever: fetch what the leader shares."""
+        while self._files is not None:
+            if not self.leads:
+                await asyncio.to_thread(self._files.pull)
+            await asyncio.sleep(_FOLLOW_S)
+
     async def apply(self) -> None:
         """Bring every tenant's index up to date once."""
         indexes = self.writable()
@@ -140,6 +162,7 @@ class Leader:
     async def _apply_for_ever(self) -> None:
         while True:
             await self.apply()
+            await self.share()
             await asyncio.sleep(_POLL_S)
 
     async def _reign(self) -> None:

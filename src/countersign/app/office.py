@@ -16,6 +16,7 @@ from countersign.record.keys import load_public_key
 from countersign.storage.backup import is_restoring
 from countersign.storage.database import Database
 from countersign.storage.migrate import upgrade
+from countersign.storage.shared_files import shared_files
 
 if TYPE_CHECKING:
     from countersign.app.audits import Audits
@@ -65,7 +66,9 @@ class Office:
 
         workspace, database, clock = self.workspace, self.database, self.clock
         intake = Intake(
-            SqlDocumentStore(database), open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage), clock
+            SqlDocumentStore(database),
+            open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage),
+            clock,
         )
         jobs = SqlJobs(database, clock)
         return Library(
@@ -103,6 +106,9 @@ def open_office(workspace: Workspace, clock: Clock | None = None) -> Office:
     """Raises `ConfigError` when keys are missing or exposed, `StorageError`, `Conflict` after an unfinished restore."""
     require_ready(workspace)
     clock = clock or SystemClock()
+    files = shared_files(workspace)
+    if files is not None:
+        files.pull()
     keys = (load_public_key(workspace.state / "keys"),)
     database = Database(workspace.database)
     try:

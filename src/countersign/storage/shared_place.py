@@ -92,18 +92,7 @@ class LocalPlace:
         return content, _tag(content)
 
     def write(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = path.parent / f".{path.name}.{os.getpid()}.new"
-            with scratch.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise _unavailable(error) from error
+        put_file(self.folder / name, content)
 
     def swap(self, name: str, content: bytes, tag: str | None) -> str:
         with self._alone(name):
@@ -264,6 +253,21 @@ def object_errors() -> Generator[None]:
             code="object_store_unavailable",
             hint="Check its address, its credentials and that the bucket exists.",
         ) from error
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Under its name only when it is whole and on disk. Raises `StorageError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.parent / f".{path.name}.{os.getpid()}.new"
+        with scratch.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unavailable(error) from error
 
 
 def sync_folder(folder: Path) -> None:
