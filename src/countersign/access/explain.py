@@ -31,6 +31,8 @@ class DocumentFacts:
     valid_from: datetime | None
     valid_to: datetime | None
     superseded_at: datetime | None
+    synced: datetime | None = None
+    """When its source last confirmed it; None where it was pushed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Explanation:
     source: str
     external_id: str = ""
     title: str = ""
+    confirmed: datetime | None = None
+    """When the source last said so: the rights above are as old as this."""
 
     @property
     def missing(self) -> tuple[Clause, ...]:
@@ -94,6 +98,7 @@ def explain(principal: Principal, facts: DocumentFacts, at: datetime) -> Explana
         source=facts.source,
         external_id=facts.external_id,
         title=facts.title,
+        confirmed=facts.synced,
     )
 
 
@@ -129,6 +134,7 @@ def _without_content(whole: Explanation) -> Explanation:
         rights_origin=whole.rights_origin,
         inherits_from=whole.inherits_from,
         source=whole.source,
+        confirmed=whole.confirmed,
     )
 
 

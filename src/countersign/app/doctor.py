@@ -77,6 +77,7 @@ async def examine(config: Path, environ: Mapping[str, str], model_cache: Path, l
     if workspace.embeddings is not None and workspace.embeddings.base_url:
         name, url = f"embeddings {workspace.embeddings.name}", workspace.embeddings.base_url
         found.append(await reach(name, url, look))
+    found += await asyncio.to_thread(_reach_sources, workspace, look)
     async with _database(workspace) as (database, checks):
         found += checks
         if database is not None:
@@ -283,6 +284,12 @@ async def reach(name: str, url: str, look: Look) -> Check:
     except (OSError, TimeoutError) as error:
         reason = type(error).__name__ if not str(error) else str(error)
         return Check(name, look.doubt, f"{host} does not answer: {reason}", "start it, or correct `base_url`")
+
+
+def _reach_sources(workspace: Workspace, look: Look) -> list[Check]:
+    from countersign.app.reaching import reach_sources
+
+    return list(reach_sources(workspace, look))
 
 
 # -- the database and what is in it -----------------------------------------------------------------------------

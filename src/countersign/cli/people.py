@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -229,6 +229,14 @@ def _key(found: Key, now: datetime) -> dict[str, Any]:
     return {**shown, "state": found.state(now)}
 
 
+def _as_of(source: str, confirmed: datetime | None) -> str:
+    """How old the source's word is."""
+    if confirmed is None:
+        return ""
+    age = timedelta(seconds=round((datetime.now(UTC) - confirmed).total_seconds()))
+    return f", as {source} said {age} ago ({confirmed:%Y-%m-%d %H:%M:%S %Z})"
+
+
 # -- why --------------------------------------------------------------------------------------------------------
 @command(
     "why",
@@ -254,7 +262,7 @@ async def why(run: Run, document: str, user: str) -> int:
     for clause in found.clauses:
         met = f"satisfied by {clause.satisfied_by}" if clause.satisfied else "NOT satisfied"
         run.say(f"one of {', '.join(clause.terms)}: {met}")
-    run.say(f"rights come from: {found.rights_origin}")
+    run.say(f"rights come from: {found.rights_origin}{_as_of(found.source, found.confirmed)}")
     if found.inherits_from:
         run.say(f"narrowed by the document that holds it: {found.inherits_from}")
     return DONE if found.permitted else SAID_NO

@@ -144,6 +144,7 @@ def document_facts(connection: Connection, document_id: str) -> DocumentFacts | 
         valid_from=_moment(row["valid_from"]),
         valid_to=_moment(row["valid_to"]),
         superseded_at=_moment(row["superseded_at"]),
+        synced=_moment(row["synced"]),
     )
 
 
