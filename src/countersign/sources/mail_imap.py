@@ -15,7 +15,7 @@ import time
 import weakref
 from array import array
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -261,11 +261,10 @@ class _Address:
             client = self._dial(source)
         except imaplib.IMAP4.error as error:
             unreachable(source, error)
-        try:
+        with ExitStack() as undo:
+            undo.callback(hang_up, client)
             self._sign_in(client, source)
-        except BaseException:
-            hang_up(client)
-            raise
+            undo.pop_all()
         return client
 
     def _dial(self, source: str) -> imaplib.IMAP4:
@@ -278,12 +277,11 @@ class _Address:
         if self._tls:
             return imaplib.IMAP4_SSL(self._host, self._port, ssl_context=context, timeout=self._timeout_s)
         client = imaplib.IMAP4(self._host, self._port, timeout=self._timeout_s)
-        try:
+        with ExitStack() as undo:
+            undo.callback(hang_up, client)
             if not self._insecure and ("STARTTLS" in client.capabilities or not self._is_here()):
                 self._upgrade(client, context, source)
-        except BaseException:
-            hang_up(client)
-            raise
+            undo.pop_all()
         return client
 
     def _upgrade(self, client: imaplib.IMAP4, context: ssl.SSLContext, source: str) -> None:
