@@ -24,7 +24,7 @@ from tests.web import readiness_samples as samples
 
 __all__ = ["chromium"]
 
-_VOID = {"meta", "br", "rect", "link", "img", "input"}
+_VOID = {"meta", "br", "col", "rect", "link", "img", "input"}
 
 
 class Page(HTMLParser):
