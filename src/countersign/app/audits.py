@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -15,17 +15,22 @@ from countersign.app.readiness import Audited, audit, plan_sources, policy_in
 from countersign.corpus.readiness.catalogue import CODES
 from countersign.corpus.readiness.finish import Accepted
 from countersign.corpus.readiness.report_json import report_from_json
+from countersign.corpus.readiness.subject import key_of
 from countersign.corpus.readiness.summary import recounted
-from countersign.corpus.readiness.walk import Step
+from countersign.corpus.readiness.walk import Origin, Reader, Step
 from countersign.domain.clock import Clock
 from countersign.domain.errors import Conflict, NotFound, UsageError
-from countersign.domain.readiness import Acceptance, DocumentKey, ReadinessReport
+from countersign.domain.readiness import Acceptance, DocumentKey, ReadinessFinding, ReadinessReport
 from countersign.domain.workspace import Workspace
+from countersign.record import ledger
+from countersign.record.ledger import ErasureLedger
 from countersign.storage import audits
 from countersign.storage.audits import AuditRun
+from countersign.storage.backup import LEDGER
 from countersign.storage.database import Database
 
 LONGEST: Final = timedelta(days=730)
+Erased = Callable[[DocumentKey], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,20 @@ class Audits:
         Raises `NotFound`, `UsageError`, `Conflict`."""
         plan = plan_sources(self._workspace, sources, ocr=ocr)
         plan = replace(plan, limits=replace(plan.limits, workers=workers or plan.limits.workers))
+        erased = self._erased()
+        plan = replace(plan, origins={name: _Left(origin, erased) for name, origin in plan.origins.items()})
         acceptances = await self._database.read(audits.list_accepted)
         done = await audit(plan, self._clock, watch, acceptances=acceptances, fresh=fresh)
+        erased = self._erased()  # something may have been erased while it was read
         for tenant, report in done.by_tenant.items():
             now = self._clock.now()
-            await self._database.write(audits.keep_audit, tenant, report, done.rights, actor, now)
+            kept = replace(report, findings=tuple(f for f in report.findings if not _about(f, erased)))
+            await self._database.write(audits.keep_audit, tenant, kept, done.rights, actor, now)
         return done
+
+    def _erased(self) -> Erased:
+        page = ErasureLedger(self._workspace.state / LEDGER).open()
+        return lambda key: bool(page.erased_at(ledger.DocumentKey(key.tenant, key.source, key.external_id)))
 
     async def list(self, reader: Principal, *, limit: int = 20, cursor: str = "") -> list[AuditRun]:
         """Newest first. For operators, auditors and admins; raises `NotPermitted`."""
@@ -166,6 +179,24 @@ class Audits:
         source = self._workspace.sources.get(key.source)
         groups = frozenset(source.publisher_groups) if source else frozenset[str]()
         require(person, Action.CHANGE_DOCUMENT, tenant=key.tenant, publisher_groups=groups)
+
+
+def _about(finding: ReadinessFinding, erased: Erased) -> bool:
+    return erased(finding.document) or (finding.other is not None and erased(finding.other))
+
+
+class _Left:
+    """A source without what was erased from this workspace: an audit must not bring its words back."""
+
+    def __init__(self, origin: Origin, erased: Erased) -> None:
+        self._origin = origin
+        self._erased = erased
+
+    def list(self) -> Iterator[Reader]:
+        return (item for item in self._origin.list() if not self._erased(key_of(item.document)))
+
+    def read(self, external_id: str, max_bytes: int) -> bytes:
+        return self._origin.read(external_id, max_bytes)
 
 
 def _shown(acceptance: Acceptance | None, withheld: bool) -> Acceptance | None:

@@ -12,6 +12,7 @@ from sqlalchemy import JSON, ColumnElement, Connection, String, Table, cast, del
 from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus
 from countersign.record.ledger import DocumentKey
+from countersign.storage.audits import erase_findings
 from countersign.storage.byte_scan import distinctive, spellings
 from countersign.storage.database import next_seq
 from countersign.storage.document_changes import delete_document
@@ -33,7 +34,7 @@ from countersign.storage.tables import (
 
 CLEANED_TABLES = (
     "document", "document_version", "passage", "embedding", "answer", "citation", "review", "feedback",
-    "event_personal", "source_pass",
+    "event_personal", "source_pass", "readiness_finding", "readiness_acceptance",
 )  # fmt: skip
 
 _IN = 500
@@ -114,6 +115,9 @@ def clean(connection: Connection, erasing: Erasing, now: datetime) -> Mapping[st
     )
     counts["source_pass"] = sum(
         forget_names(connection, key.tenant, key.source, key.external_id) for key in erasing.keys
+    )
+    counts["readiness_finding"] = sum(
+        erase_findings(connection, key.tenant, key.source, key.external_id) for key in erasing.keys
     )
     counts["document"] = _blank_documents(connection, erasing, now)
     return counts

@@ -185,11 +185,16 @@ class Walk:
 def batched_listing(listed: Iterable[Reader]) -> Iterator[list[tuple[SourceDocument, int, str, str]]]:
     """What a source lists, some hundreds at a time: a million tiny files are never all in memory."""
     batch: list[tuple[SourceDocument, int, str, str]] = []
-    for item in listed:
-        batch.append((item.document, item.size, item.revision, item.problem))
-        if len(batch) >= _LISTED_AT_ONCE:
+    try:
+        for item in listed:
+            batch.append((item.document, item.size, item.revision, item.problem))
+            if len(batch) >= _LISTED_AT_ONCE:
+                yield batch
+                batch = []
+    except SourceError:
+        if batch:
             yield batch
-            batch = []
+        raise
     if batch:
         yield batch
 
