@@ -17,9 +17,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from countersign.access.keys import load_server_key
+from countersign.app.freshness import Freshness, SourceFreshness
 from countersign.app.owner import WorkspaceLock
 from countersign.config import ConfigInvalid, load, problems
-from countersign.domain.clock import from_iso
+from countersign.domain.clock import SystemClock, from_iso, iso
 from countersign.domain.errors import CountersignError
 from countersign.domain.workspace import ModelSettings, Workspace
 from countersign.record.keys import load_signer
@@ -333,22 +334,15 @@ def _schema(database: Database) -> Check:
 
 
 async def _content(workspace: Workspace, database: Database, look: Look) -> list[Check]:
-    from countersign.storage.document_views import list_sources, status_counts
+    from countersign.storage.document_views import status_counts
 
     found: list[Check] = []
     counts: dict[str, int] = {}
-    passes: dict[str, str | None] = {}
     for tenant in workspace.tenants:
         for status, count in (await database.read(status_counts, tenant)).items():
             counts[status] = counts.get(status, 0) + count
-        for source in await database.read(list_sources, tenant):
-            passes[source.source] = source.synced
-            if source.error:
-                fix = "correct the source; nothing was removed from the index"
-                found.append(
-                    Check(f"source {source.source}", look.doubt, f"last pass failed: {source.error}", fix)
-                )
-    found += _freshness(workspace, passes, look)
+    sources = Freshness(database, workspace, SystemClock(), lambda: None)
+    found += [_freshness(source, look) for source in await sources.everywhere() if source.status != "pushed"]
     summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none yet"
     if counts.get("failed") or counts.get("quarantined"):
         fix = "`countersign documents list --status failed` (or quarantined) gives the reasons"
@@ -356,19 +350,19 @@ async def _content(workspace: Workspace, database: Database, look: Look) -> list
     return [*found, Check("documents", "ok", summary)]
 
 
-def _freshness(workspace: Workspace, passes: Mapping[str, str | None], look: Look) -> Iterator[Check]:
-    now = datetime.now(UTC)
-    for name, settings in workspace.sources.items():
-        if settings.connector == "push":
-            continue
-        synced = passes.get(name)
-        fix = f"run `countersign ingest --source {name}`"
-        if synced is None:
-            yield Check(f"source {name}", "warn", "never read", fix)
-        elif settings.max_age is not None and now - from_iso(synced) > settings.max_age:
-            yield Check(f"source {name}", look.doubt, f"last read {synced}, older than allowed", fix)
-        else:
-            yield Check(f"source {name}", "ok", f"last read {synced}")
+def _freshness(source: SourceFreshness, look: Look) -> Check:
+    name = f"source {source.source}"
+    fix = f"run `countersign ingest --source {source.source}`"
+    if source.status in ("held", "failing"):
+        return Check(name, look.doubt, f"last pass: {source.error}", source.hint or "correct the source")
+    if source.synced is None:
+        return Check(name, "warn", "never read", fix)
+    if source.is_late:
+        return Check(name, look.doubt, f"last read {iso(source.synced)}, older than allowed", fix)
+    if source.max_age and not source.schedule and not source.watch:
+        fix = f"set `sources.{source.source}.schedule`"
+        return Check(name, "warn", "it has a `max_age`, and nothing reads it again by itself", fix)
+    return Check(name, "ok", f"last read {iso(source.synced)}")
 
 
 async def _index(workspace: Workspace, database: Database, model_cache: Path) -> list[Check]:

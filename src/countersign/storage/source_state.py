@@ -382,7 +382,7 @@ def _newest(row: RowMapping) -> PassRow | None:
     return _pass({name: row[f"last_{name}"] for name in source_pass.c.keys()})  # noqa: SIM118
 
 
-def _pass(row: Mapping[str, Any]) -> PassRow:
+def _pass(row: Mapping[Any, Any]) -> PassRow:
     names = [name for name in PassRow.__slots__ if name != "problems"]
     problems = tuple((str(external_id), str(code)) for external_id, code in row["problems"] or ())
     return PassRow(**{name: row[name] for name in names}, problems=problems)
