@@ -70,7 +70,7 @@ async def take_in(house: House, sources: Sequence[str], watch: Watch, *, retry_f
         if retry_failed:
             await house.database.write(_retry, tuple(sources), house.clock.now())
         reports = [await _one(house, name, steps, watch) for name in sources]
-        await _follow(house, tuple(sources), len(steps), watch)
+        await _follow(house, tuple(sources), sum(report.listed for report in reports), watch)
     finally:
         if working is not None:
             working.cancel()
@@ -83,8 +83,9 @@ async def take_in(house: House, sources: Sequence[str], watch: Watch, *, retry_f
 
 async def _one(house: House, name: str, steps: dict[tuple[str, str], SyncStep], watch: Watch) -> SyncReport:
     def note(step: SyncStep) -> None:
-        steps[(name, step.external_id)] = step
-        watch(0, step.total, step.external_id)
+        if step.received is None or step.received.change != "unchanged":
+            steps[(name, step.external_id)] = step
+        watch(0, max(step.total, step.done), step.external_id)
 
     return await house.sync(name, note)
 
@@ -157,7 +158,7 @@ def _files(
 
 def _file(row: Any, steps: dict[tuple[str, str], SyncStep]) -> TakenIn:
     step = steps.get((row["source"], row["external_id"]))
-    change = "part"
+    change = "part" if row["parent_id"] else "unchanged"
     if step is not None:
         change = step.received.change if step.received else "unreadable"
     result = row["result"] or {}
