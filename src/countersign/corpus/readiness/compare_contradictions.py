@@ -19,41 +19,35 @@ from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.readiness.statements import About
 from countersign.domain.readiness import ReadinessFinding
 
-MIN_SPECIFIC = 3
+MIN_SURE_WORDS = 3
 """Words that a subject must have when nothing else ties two clauses together."""
-MIN_SPECIFIC_WITH_CONTEXT = 2
+MIN_WORDS = 2
 _MAX_SAYING = 40
 _MAX_VALUES = 3
 _KINDS = frozenset({"money", "percent", "duration"})
 _EMPTY_TEXT = (
     # says that something is so much, not what it is
-    "составля состав установл устан равн равен размер размер длин продолжительн длительн величин предоставля предоставл "
+    "необходим состав составля установл устан равн равен размер размер длин продолжительн длительн величин предоставля предоставл "
     "взима действ дейст начисл начисля осуществля производ определ достиг включ общ кажд следующ данн указан настоящ "
     "соответств течен истечен момент пор порядк подлеж необходим долж сво включительн "
-    "set equal last length duration size provid grant entitl appli follow given accord current stand within "
+    "сто тұр тұрад тұрады цен charg cost pay receiv get need must set equal last length duration size provid grant entitl appli follow given accord current stand within "
     "құра тең мөлшер ұзақт белгі белг беріл алын жүзег құрай құрайд бойын артық аспай"
 )
 _EMPTY = frozenset(_EMPTY_TEXT.split()) | {
-    "~amount", "~term", "~day", "~month", "~year", "~hour", "~minute", "~week", "~number", "~issue", "~submit",
-    "~rule", "~document", "~store", "~change", "~mandatory", "тенг", "теңге", "теңг", "tenge", "kzt", "usd", "eur", "rub", "доллар", "евр", "процент", "percent", "пайыз",
+    "~amount", "~term", "~day", "~month", "~year", "~hour", "~minute", "~week", "~number", "~rule", "~document", "~mandatory", "~monday", "~tuesday", "~wednesday",
+    "~thursday", "~friday", "~saturday", "~sunday", "~weekend", "~morning", "~evening", "phone", "hour", "тенг", "теңге", "теңг", "tenge", "kzt", "usd", "eur", "rub", "доллар", "евр", "процент", "percent", "пайыз",
 }  # fmt: skip
-_ACTORS = frozenset(
-    {
-        "~employee",
-        "~customer",
-        "~bank",
-        "~working",
-        "~calendar",
-        "~contract",
-        "~price",
-        "paid",
-        "оплачива",
-        "ақылы",
-    }
-)
-"""May be said by one side only."""
-
-
+_ACTORS = frozenset({
+    "~employee", "~customer", "~bank", "~working", "~calendar", "~contract", "~service", "paid", "оплачива", "ақылы", "company",
+    "компан",
+})  # fmt: skip
+_VERBS = frozenset({
+    "~issue", "~submit", "~store", "~change", "~review", "~answer", "~notify", "~request", "~approve", "~register",
+})  # fmt: skip
+_ONE_SIDED = _ACTORS | _VERBS
+"""Who does it and what is done: one of two clauses about one thing may leave it out."""
+_MONEY = frozenset({"~fee", "~price", "~payment", "стоимост", "плат", "цен", "құн", "құны"})
+"""One for the other: what a thing costs."""
 _SORTS_TEXT = (
     "guid handbook manual memo faq procedur instruct leaflet standard checklist hint tip question regul proced polici term "
     "памятк инструкц положен регламент порядок порядк справочник вопрос руководств методик стандарт подсказк услов перечен "
@@ -154,9 +148,16 @@ class Contradictions:
         mine = self._library.said(self._documents[first.place].key).statements[first.number]
         theirs = self._library.said(self._documents[second.place].key).statements[second.number]
         a, b = About.decode(mine.subject), About.decode(theirs.subject)
-        if not (a.core - _EMPTY <= b.core - _EMPTY or b.core - _EMPTY <= a.core - _EMPTY):
+        here, there = a.core & _ONE_SIDED, b.core & _ONE_SIDED
+        if not (here <= there or there <= here):
             return None
-        if len(_specific(a)) < MIN_SPECIFIC and not self._tied(first, second, a, b):
+        said = (
+            len(_specific(a))
+            + len(here & there)
+            + len(_measures(a) & _measures(b))
+            + bool(a.core & _MONEY and b.core & _MONEY)
+        )
+        if said < MIN_WORDS or (said < MIN_SURE_WORDS and not self._tied(first, second, a, b)):
             return None
         return mine, theirs
 
@@ -167,8 +168,7 @@ class Contradictions:
         theirs = (
             b.context | self._documents[second.place].title.words | self._documents[second.place].name.words
         )
-        subject = _specific(a) & _specific(b)
-        return bool((subject & (mine | theirs)) or (mine & theirs) - _EMPTY - _ACTORS - {"~policy"})
+        return bool((_specific(a) & (mine | theirs)) or (mine & theirs) - _EMPTY - _ONE_SIDED - {"~policy"})
 
 
 def _apart(first: Label, second: Label) -> bool:
@@ -188,18 +188,28 @@ def _is_name(word: str) -> bool:
     return not word.startswith("~") and word not in _SORTS
 
 
-def _specific(subject: About) -> frozenset[str]:
-    return subject.core - _EMPTY - _ACTORS
+def _specific(about: About) -> frozenset[str]:
+    return about.core - _EMPTY - _ONE_SIDED - _MONEY
+
+
+def _measures(about: About) -> frozenset[str]:
+    """`annual`, `monthly`, `term`: too little alone, and something beside a word that says more."""
+    return frozenset(word for word in about.core & _EMPTY if word.startswith("~"))
 
 
 def _key(statement: Statement) -> bytes:
     """What must be equal for two statements to be of one subject; empty for one that cannot contradict."""
-    if statement.kind not in _KINDS:
+    measured = statement.kind == "number" and (" " in statement.value or ":" in statement.value)
+    if not measured and statement.kind not in _KINDS:
         return b""
-    subject = About.decode(statement.subject)
-    specific = _specific(subject)
-    if len(specific) < MIN_SPECIFIC_WITH_CONTEXT:
+    about = About.decode(statement.subject)
+    words, clock = _specific(about), ":" in statement.value
+    if len(words) < MIN_WORDS:
+        words |= about.core & _VERBS
+    if not words or len(about.core) < MIN_WORDS:
         return b""
-    unit = statement.value.rpartition(" ")[2] if statement.kind == "duration" else ""
-    text = f"{statement.kind}|{unit}|{' '.join(sorted(specific))}|{';'.join(sorted(subject.others))}"
+    unit = (
+        statement.value.rpartition(" ")[2] if statement.kind in ("duration", "number") and not clock else ""
+    )
+    text = f"{statement.kind}|{unit}|{' '.join(sorted(words))}|{';'.join(sorted(about.others))}"
     return hashlib.blake2b(text.encode(), digest_size=12).digest()

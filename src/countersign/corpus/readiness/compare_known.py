@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,8 @@ from countersign.corpus.readiness.subject import inert
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
 _KEPT_STATEMENTS = 512
+COMMON_TITLE = 6
+"""A title that more documents share is the name of a form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Known:
 
     place: int
     profile: Profile
+    titled: bool = True
+    """False when so many documents have this title that it names none of them."""
 
     @property
     def key(self) -> DocumentKey:
@@ -50,7 +54,7 @@ class Known:
         """Empty when the title only repeats the file's name."""
         title = self.profile.title
         repeats = stem_of(title).casefold() == stem_of(self.key.external_id).casefold()
-        return Label() if repeats else label(title)
+        return Label() if repeats or not self.titled else label(title)
 
     @cached_property
     def folder(self) -> str:
@@ -126,6 +130,15 @@ def finding(
         code, severity, document.key, page, inert(evidence), count,
         other.key if other else None, other_page, inert(other_evidence),
     )  # fmt: skip
+
+
+def known_documents(profiles: Iterable[Profile]) -> list[Known]:
+    listed = list(profiles)
+    titles = Counter(profile.title.casefold() for profile in listed)
+    return [
+        Known(place, profile, titles[profile.title.casefold()] <= COMMON_TITLE)
+        for place, profile in enumerate(listed)
+    ]
 
 
 def in_force(profile: Profile, now: datetime) -> bool:

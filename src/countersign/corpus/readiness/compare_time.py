@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import median
 
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
-from countersign.corpus.readiness.compare_versions import LEAST_LIKENESS
+from countersign.corpus.readiness.compare_versions import FAMILY_LIKENESS, LEAST_LIKENESS
 from countersign.corpus.readiness.signature import likeness
 from countersign.domain.readiness import DocumentKey, ReadinessFinding
 
@@ -114,8 +114,9 @@ def _editions(documents: Sequence[Known]) -> Iterator[tuple[Known, Known]]:
     for group in groups.values():
         for first, second in combinations(group[:_CROWD], 2):
             before = first.older_than(second)
-            if before is None or first.relates(second) not in ("version", "dated"):
+            relation = first.relates(second)
+            if before is None or relation not in ("version", "dated"):
                 continue
-            older, newer = (first, second) if before else (second, first)
-            if likeness(older.profile.signature, newer.profile.signature) >= LEAST_LIKENESS:
-                yield older, newer
+            least = LEAST_LIKENESS if relation == "version" else FAMILY_LIKENESS
+            if likeness(first.profile.signature, second.profile.signature) >= least:
+                yield (first, second) if before else (second, first)

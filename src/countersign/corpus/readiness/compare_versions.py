@@ -33,6 +33,8 @@ _MAX_REWORDED = 120
 _SURE_LIKENESS = 0.8
 LEAST_LIKENESS = 0.2
 """Below this two documents of one name are two documents."""
+_COPY_LIKENESS = 0.95
+"""Documents of a series that are as alike and say nothing different are copies under other names."""
 FAMILY_LIKENESS = 0.4
 
 
@@ -135,20 +137,22 @@ class Versions:
     def _judge(self, first: Known, second: Known, alike: float) -> Iterator[ReadinessFinding]:
         relation = first.relates(second)
         near = alike >= self._settings.near_likeness
-        if relation == "series" or _is_part_of(first, second):
+        if _is_part_of(first, second) or (relation == "series" and alike < _COPY_LIKENESS):
             return
         if not (near or self._may_be_versions(relation, first, second, alike)):
             return
         mine, theirs = self._library.said(first.key), self._library.said(second.key)
         if _other_subject(relation, first, second, mine, theirs):
             return
-        filled_in = relation in ("unsure", "variant") and (mine.names, mine.identifiers) != (
+        filled_in = relation in ("series", "unsure", "variant") and (mine.names, mine.identifiers) != (
             theirs.names,
             theirs.identifiers,
         )
         older, newer = _in_order(first, second, mine, theirs)
         found = differences(self._library.said(older.key), self._library.said(newer.key))
         kin = max(alike, _kinship(mine, theirs))
+        if relation == "series" and (found or filled_in):
+            return
         labelled = relation in ("same", "version", "dated") and kin >= self._settings.version_likeness
         if found and not filled_in and (labelled or _mostly_agree(found, mine, theirs)):
             severity = self._severity(relation, older, newer, kin)

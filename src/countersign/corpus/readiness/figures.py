@@ -51,9 +51,13 @@ _NAMES_SOMETHING = re.compile(
     r"|тарма|бап|бөлім|қосымша|кесте|нысан|қадам|ул|көше|street|avenue|проспект|даңғыл|дом|оф|офис|кв)\w*\.?)"
     r"\s*(?:№|#)?\s*$"
 )
-_NUMBERED = re.compile(r"(?:№|#|\bno\.)\s*([\w/-]*\d[\w/-]*)")
+_NUMBERED = re.compile(r"(?:№|#|\bno\.?(?=\s*\d)|\bno\.|\bn(?=\s\d))\s*([\w/-]*\d[\w/-]*)")
 _IDENTIFIER = re.compile(
     r"(?<![\w-])(?:[^\W\d_]{1,6}[-/]?\d\w*(?:[-/.]\w+)*|\d+(?:[-/]\w+){1,}|\d+(?:\.\d+){2,}|\d{9,}|\+?\d[\d()\s-]{9,}\d)(?![\w-])"
+)
+_HYPHENED = re.compile(
+    r"(?:day|week|month|year|hour|minute|percent|fold|st$|nd$|rd$|th$|дн|недел|месяч|лет|год|час|минут|процент|кратн|го$|й$|я$|е$|х$"
+    r"|ти$|ми$|му$|м$|шы$|ші$|ға$|ге$|дан$|ден$|тан$|тен$|қа$|ке$|ын$|ін$|ы$|і$|күн|ай|жыл)"
 )
 _CLOCK = re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])")
 _GAP = "[ \u00a0\u202f\u2009]"
@@ -122,6 +126,8 @@ class Reading:
     rest: str
     figures: tuple[Figure, ...]
     identifiers: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    """Numbers of clauses, annexes, forms: which one a statement speaks of."""
 
 
 def read(text: str, default_unit: tuple[str, str, int] = ("", "", 0)) -> Reading:
@@ -131,8 +137,10 @@ def read(text: str, default_unit: tuple[str, str, int] = ("", "", 0)) -> Reading
     rest = _dates(folded, found)
     rest = _clocks(rest, found)
     rest, identifiers = _identifiers(rest)
-    rest = _numbers(rest, found, default_unit)
-    return Reading(folded, rest, tuple(sorted(found, key=lambda figure: figure.start)), identifiers)
+    references: list[str] = []
+    rest = _numbers(rest, found, references, default_unit)
+    ordered = tuple(sorted(found, key=lambda figure: figure.start))
+    return Reading(folded, rest, ordered, identifiers, tuple(references))
 
 
 def unit_of_header(header: str) -> tuple[str, str, int]:
@@ -200,17 +208,23 @@ def _is_value(written: str, text: str, end: int) -> bool:
     """`1 250 000 тенге`, `10-15 дней`, `30-day`: looks like an identifier, says how much."""
     if _NUMBER.fullmatch(written):
         return not written.isdigit() or len(written) < 9
-    if re.fullmatch(r"\d{1,3}-(?:\d{1,3}|[^\W\d_]+)", written):
+    if re.fullmatch(r"\d{1,3}-\d{1,3}", written):
         return True
+    hyphened = re.fullmatch(r"\d{1,3}-([^\W\d_]+)", written)
+    if hyphened is not None:
+        return _HYPHENED.match(hyphened.group(1)) is not None
     return re.fullmatch(r"[\d\s]+", written) is not None and any(p.match(text, end) for _, _, p in _UNIT)
 
 
-def _numbers(text: str, found: list[Figure], default_unit: tuple[str, str, int]) -> str:
+def _numbers(
+    text: str, found: list[Figure], references: list[str], default_unit: tuple[str, str, int]
+) -> str:
     numbers: list[Figure] = []
     rest = text
     for match in _NUMBER.finditer(text):
         figure = _number(text, match, default_unit)
         if figure is None:
+            references.append(match.group())
             continue
         rest = _blank(rest, figure.start, figure.end)
         numbers.append(figure)

@@ -84,6 +84,8 @@ class Label:
     language: str = ""
     serial: bool = False
     """It is one of a series by nature: a report, an order, a contract."""
+    vague: bool = False
+    """It has a word such as `scan` or `document`: its number counts scans, not documents of a series."""
     age: int = 0
     """Below 0 when it says `old` or `archive`, above 0 when it says `new` or `final`."""
 
@@ -124,7 +126,9 @@ def folder_of(external_id: str) -> str:
 def relation(first: Label, second: Label) -> Relation:
     """How two labels of the same sort (two names, or two titles) stand to each other."""
     if not first.words or not second.words:
-        return "other"
+        numbered = first.numbers and second.numbers and first.numbers != second.numbers
+        vague = first.vague or second.vague or first.words or second.words
+        return "series" if numbered and not vague else "other"
     if first.language != second.language and first.language and second.language:
         return "translation" if _alike_but_words(first, second) else "other"
     mine, theirs = first.words - second.words, second.words - first.words
@@ -173,6 +177,7 @@ class _Reader:
         self._edition: list[str] = []
         self._language = ""
         self._serial = False
+        self._vague = False
         self._age = 0
 
     def take(self, parts: list[str]) -> int:
@@ -202,7 +207,7 @@ class _Reader:
     def done(self) -> Label:
         return Label(
             frozenset(self._words), tuple(self._numbers), frozenset(self._periods), tuple(sorted(self._dates)),
-            tuple(sorted(self._edition)), self._language, self._serial, self._age,
+            tuple(sorted(self._edition)), self._language, self._serial, self._vague, self._age,
         )  # fmt: skip
 
     def _figure(self, parts: list[str]) -> int:
@@ -232,6 +237,8 @@ class _Reader:
     def _word(self, part: str) -> None:
         if _SERIAL.match(part):
             self._serial = True
+        if part in _GENERIC:
+            self._vague = True
         if part in _GENERIC or is_stop_word(part):
             return
         known = concepts(part)

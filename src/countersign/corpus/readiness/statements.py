@@ -45,13 +45,22 @@ _LISTING = re.compile(
     r"^\s*(?:\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2}){1,4}\.?\s|[a-zа-яәіңғүұқөһ]\)\s|[-–—•*▪●]\s)"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_PART = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<![.!?:|\n«\"“(])(?<=[\w,;–—-]\s)[A-ZА-ЯЁӘІҢҒҮҰҚӨҺ][^\W\d_]{2,}")
 _QUOTED = re.compile(r"[«“\"]([^«»“”\"\n]{2,40})[»”\"]")
 _SUPERSEDED = re.compile(
-    r"утратил[аои]?\s+силу|(?:больше\s+)?не\s+действует\s*(?:$|[.,;(]|с\s+\d)|^\s*(?:отмен[её]н|недействител|архивн\w+\s+верси"
-    r"|неактуал|устарел)|заменен[ао]?\s+(?:нов|редакци)|күші\s+жойыл|күшін\s+жойған|ескірген|superseded\s+by|\bsuperseded\b"
-    r"|no\s+longer\s+(?:valid|in\s+force)|withdrawn\s+and\s+replaced|^\s*obsolete\b"
+    r"утратил[аои]?\s+силу\s*(?:$|[.!)]|с\s+\d|в\s+связи)|(?:больше\s+)?не\s+действует\s*(?:$|[.!)]|с\s+\d)"
+    r"|заменен[ао]?\s+(?:нов|редакци)|(?:күші|күшін)\s+жой(?:ыл|ған)\w*\s*(?:$|[.!)])|\bsuperseded\s+by\b"
+    r"|no\s+longer\s+(?:valid|in\s+force)\s*(?:$|[.!)]|since|as\s+of)|withdrawn\s+and\s+replaced"
+    r"|^\W*(?:отмен[её]н[аоы]?|недействител(?:ен|ьна|ьно|ьный)|неактуальн\w+|устарел\w*|архивная\s+версия|ескірген|мұрағаттық\s+нұсқа"
+    r"|obsolete|superseded|withdrawn|archived\s+version)\W*(?:$|с\s+\d|since|from)"
 )
+_OF_SOMETHING_ELSE = re.compile(
+    r"стать|част[ьи]|пункт|абзац|глав[аы]|примечан|прежн|предыдущ|ранее|настоящ\w+\s+\w+\s+замен|\bno?\.?\s?\d|тарма|\bбап|бөлік|бұрынғы"
+    r"|section|article|clause|paragraph|previous|earlier|\bby\s+this\b|is\s+hereby"
+)
+_ITSELF = re.compile(r"^\W*(?:настоящ|данн|этот|документ|this|осы|бұл|құжат)")
+_MAX_STATUS_CHARS = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ def token(word: str, language: Language) -> str:
 def tokens(text: str, language: Language) -> frozenset[str]:
     """The words of a text that say what it is about; words with figures are left out."""
     return frozenset(
-        found for word in _WORD.findall(fold(text)) if (found := token(word, language)) and len(found) > 1
+        found for word in _PART.findall(fold(text)) if (found := token(word, language)) and len(found) > 1
     )
 
 
@@ -196,7 +205,7 @@ def _states(
             f"{other.kind[0]}{other.value}"
             for other in reading.figures
             if other is not figure and other.value != figure.value
-        )
+        ) | frozenset(f"r{reference}" for reference in reading.references)
         about = About(core, others, context, from_table)
         yield Statement(about.encode(), figure.value, figure.kind, _inert(text, figure.start), page)
 
@@ -221,7 +230,10 @@ def _status(elements: Sequence[Element]) -> Iterator[Statement]:
         :_HEAD_ELEMENTS
     ]
     for element in head:
-        if len(element.text) <= _TEXT_CHARS and _SUPERSEDED.search(fold(element.text)):
+        text = fold(element.text)
+        if len(text) > _MAX_STATUS_CHARS or not _SUPERSEDED.search(text) or _LISTING.match(text):
+            continue
+        if _ITSELF.match(text) or not _OF_SOMETHING_ELSE.search(text):
             yield Statement("", "superseded", STATUS, _inert(element.text), element.page)
             return
 
