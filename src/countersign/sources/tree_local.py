@@ -19,10 +19,12 @@ from countersign.sources.trees import (
     folder_unreadable,
     moment_of,
     settled,
+    sound_path,
     walk,
 )
 
 _GRAIN_S = 2.0
+_AT_A_TIME = 1_000
 _POSIX_ACL = "system.posix_acl_access"
 _STRANGE_ACLS = frozenset({"system.nfs4_acl", "system.cifs_acl", "system.richacl", "security.NTACL"})
 _NO_ACL = frozenset({errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -59,13 +61,12 @@ class LocalTree:
     def _inside(self, path: str) -> Path:
         """An id is data: it must not climb out of the source, by dots or by a link."""
         try:
-            place = (self._root / path).resolve()
-            inside = place.is_relative_to(self._root.resolve())
-        except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL
-            raise SourceError(f"{path!r} is outside its source", code="source_file_gone") from error
-        if not inside or path.startswith("/") or ".." in path.split("/"):
-            raise SourceError(f"{path!r} is outside its source", code="source_file_gone")
-        return place
+            root = self._root.resolve()
+            if sound_path(path) and (root / path).resolve() == root / path:
+                return root / path
+        except (OSError, ValueError, RuntimeError):  # a loop of links, a name too long
+            pass
+        raise SourceError(f"{path!r} is outside its source", code="source_file_gone")
 
     def _listing(self, folder: str) -> Iterator[Found]:
         """Names first: a million of them fit into memory, a million of everything known about them would not."""
@@ -79,29 +80,22 @@ class LocalTree:
             raise folder_missing(self._source) from None
         except OSError as error:
             raise folder_unreadable(self._source) from error
-        for name in names:
-            found = self._look(f"{place}/{name}", name)
-            if found is not None:
-                yield found
+        for start in range(0, len(names), _AT_A_TIME):
+            found = [self._look(f"{place}/{name}", name) for name in names[start : start + _AT_A_TIME]]
+            yield from (each for each in found if each is not None)
 
     def _look(self, place: str, name: str) -> Found | None:
-        """None for what is neither a file nor a folder, leads outside, or is gone by now."""
+        """None for what is neither a file nor a folder, or gone by now. A link is neither: it would show a file under
+        the rights of another place."""
         try:
             status = os.lstat(place)
-            is_link = stat.S_ISLNK(status.st_mode)
-            if is_link:
-                if not Path(place).resolve().is_relative_to(self._root.resolve()):
-                    return None
-                status = Path(place).stat()
-        except (FileNotFoundError, RuntimeError):  # RuntimeError: a loop of links
+        except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                return None
             raise folder_unreadable(self._source) from error
         if stat.S_ISDIR(status.st_mode):
             node = _node(place, name, status) if self._rights else None
-            return None if is_link else Found(name, is_folder=True, node=node)
+            return Found(name, is_folder=True, node=node)
         if not stat.S_ISREG(status.st_mode):
             return None
         revision = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
@@ -111,18 +105,17 @@ class LocalTree:
             size=status.st_size,
             revision=settled(revision, max(status.st_mtime, status.st_ctime), _GRAIN_S),
             modified=moment_of(status.st_mtime),
-            node=_node(place, name, status, strange=is_link) if self._rights else None,
+            node=_node(place, name, status) if self._rights else None,
         )
 
 
-def _node(place: str, name: str, status: os.stat_result, *, strange: bool = False) -> PosixNode:
-    """A link's own way to its file is not looked at, so its rights count as unknown."""
-    acl = b""
+def _node(place: str, name: str, status: os.stat_result) -> PosixNode:
+    acl, strange = b"", False
     try:
         attributes = set(os.listxattr(place)) if hasattr(os, "listxattr") else set[str]()
-        strange = strange or bool(attributes & _STRANGE_ACLS)
+        strange = bool(attributes & _STRANGE_ACLS)
         if _POSIX_ACL in attributes:
             acl = os.getxattr(place, _POSIX_ACL)
     except OSError as error:
-        strange = strange or error.errno not in _NO_ACL
+        strange = error.errno not in _NO_ACL
     return PosixNode(name, status.st_mode, status.st_uid, status.st_gid, acl, strange)
