@@ -38,7 +38,13 @@ _ROWS = [
 
 
 def _with_tariffs(plain: Workspace) -> Workspace:
-    tariffs = SourceSettings("tariffs", "files", "tariffs", rights_sidecar="manifest.jsonl")
+    tariffs = SourceSettings(
+        "tariffs",
+        "files",
+        "tariffs",
+        rights_sidecar="manifest.jsonl",
+        readiness={"instruction_to_assistant": "quarantine"},
+    )
     return replace(plain, sources={**plain.sources, "tariffs": tariffs})
 
 
@@ -170,6 +176,23 @@ def test_hostile_names_stay_text(open_page: Open, audited: Desk) -> None:
     page.goto(f"{audited.url}/readiness?code=instruction_to_assistant")
     expect(page.get_by_text("<script>").first).to_be_visible()
     assert page.title().startswith("Readiness")
+
+
+def test_a_document_that_policy_keeps_out_says_what_to_do(open_page: Open, audited: Desk) -> None:
+    audited.run(audited.house.sync("tariffs", lambda step: None))
+    page = open_page("olzhas")
+    link = page.locator("tbody tr th a")
+    for _ in range(60):
+        page.goto(f"{audited.url}/documents?source=tariffs&status=quarantined")
+        if link.count():
+            break
+        page.wait_for_timeout(500)
+    link.click()
+    expect(page.get_by_text("It speaks to a machine that reads it").first).to_be_visible()
+    expect(page.get_by_text("Find out who wrote it; remove the words or the document").first).to_be_visible()
+    page.goto(f"{audited.url}/sources/tariffs")
+    row = page.get_by_role("row").filter(has_text="instruction_to_assistant")
+    expect(row).to_contain_text("Find out who wrote it")
 
 
 def test_people_without_the_role_see_nothing(open_page: Open, audited: Desk) -> None:

@@ -187,7 +187,7 @@ def view_of(report: ReadinessReport) -> ReportView:
     warnings = {finding.document for finding in counted if finding.severity == "warning"} - errors
     codes = _code_lines(report)
     concerned, left_out = _concerned(report.findings)
-    severities = {summary.code: summary.severity for summary in report.codes}
+    severities: dict[str, Severity] = {summary.code: summary.severity for summary in report.codes}
     return ReportView(
         report=report,
         verdict=_verdict(report, codes),
@@ -323,7 +323,10 @@ def _concerns(findings: Sequence[ReadinessFinding]) -> tuple[Concern, ...]:
 
 def _worst(findings: Sequence[ReadinessFinding]) -> Severity:
     found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), "info")
+    worst: Severity = "info"
+    for severity in reversed(SEVERITIES):
+        worst = severity if severity in found else worst
+    return worst
 
 
 def _document_rank(one: Concerned) -> tuple[int, int, str]:
