@@ -42,7 +42,7 @@ async def test_state_passes_and_asking(served: Served, tmp_path: Path) -> None:
     reader = await served.key("aigerim", ["staff"])
     _, body, _ = await served.call("GET", "/api/sources", operator)
     found = {item["source"]: item for item in body["items"]}
-    assert found["push"]["status"] == "pushed"
+    assert (found["push"]["status"], found["push"]["synced"]) == ("pushed", None)
     intranet = found["intranet"]
     assert (intranet["status"], intranet["documents"], intranet["coverage"]) == ("fresh", 30, 1.0)
     assert intranet["last_pass"]["new"] == 30

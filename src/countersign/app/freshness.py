@@ -165,10 +165,15 @@ class Freshness:
     # -- for the house itself -----------------------------------------------------------------------------------
     async def of_tenant(self, tenant: str) -> list[SourceFreshness]:
         """Without asking who wants to know: for metrics, doctor and commands of the workspace's owner."""
-        states, counts = await self._database.read(source_state.read_figures, tenant)
+        states, counts, arrived = await self._database.read(source_state.read_figures, tenant)
         return [
             freshness_of(
-                settings, tenant, states.get(settings.name), counts.get(settings.name, {}), self._clock.now()
+                settings,
+                tenant,
+                states.get(settings.name),
+                counts.get(settings.name, {}),
+                arrived.get(settings.name),
+                self._clock.now(),
             )
             for settings in self._served(tenant)
         ]
@@ -192,11 +197,16 @@ class Freshness:
 
 
 def freshness_of(
-    settings: SourceSettings, tenant: str, state: StateRow | None, counts: Mapping[str, int], now: datetime
+    settings: SourceSettings,
+    tenant: str,
+    state: StateRow | None,
+    counts: Mapping[str, int],
+    arrived: str | None,
+    now: datetime,
 ) -> SourceFreshness:
-    """`counts` are documents by status, deleted ones left out."""
+    """`counts` are documents by status, deleted ones left out; `arrived` is when the newest was confirmed."""
     state = state or StateRow(tenant=tenant, source=settings.name)
-    synced = _moment(state.synced)
+    synced = _moment(arrived if settings.connector == PUSH else state.synced)
     lag = None if synced is None else max(timedelta(), now - synced)
     documents = sum(counts.values())
     return SourceFreshness(
@@ -230,7 +240,7 @@ def freshness_of(
 def status_of(settings: SourceSettings, state: StateRow, now: datetime) -> Status:
     """The one word for a source, the most pressing first."""
     if settings.connector == PUSH:
-        return "stale" if is_late(settings, state, now) else "pushed"
+        return "pushed"
     if state.held_absent:
         return "held"
     if state.failures:

@@ -67,7 +67,10 @@ def backoff(state: StateRow) -> timedelta:
 
 
 def is_late(settings: SourceSettings, state: StateRow, now: datetime) -> bool:
-    """Whether the objective is breached. A source that was never read counts from when it was first known."""
+    """Whether the objective is breached. A source that was never read counts from when it was first known; one that is
+    pushed to has no passes that could be late."""
+    if settings.connector == PUSH:
+        return False
     known = state.synced or state.since
     return settings.max_age is not None and known is not None and now - from_iso(known) > settings.max_age
 

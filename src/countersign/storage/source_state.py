@@ -319,8 +319,8 @@ def read_states(connection: Connection) -> dict[tuple[str, str], StateRow]:
 
 def read_figures(
     connection: Connection, tenant: str
-) -> tuple[dict[str, StateRow], dict[str, dict[str, int]]]:
-    """Source → its state with its newest pass, and source → status → documents."""
+) -> tuple[dict[str, StateRow], dict[str, dict[str, int]], dict[str, str]]:
+    """Source → its state with its newest pass; source → status → documents; source → its newest confirmation."""
     newest = and_(
         source_pass.c.tenant == source_state.c.tenant,
         source_pass.c.source == source_state.c.source,
@@ -331,12 +331,15 @@ def read_figures(
     rows = connection.execute(query.where(source_state.c.tenant == tenant)).mappings()
     states = {row["source"]: _state(row, _newest(row)) for row in rows}
     counts: dict[str, dict[str, int]] = {}
-    grouped = select(document.c.source, document.c.status, func.count()).where(
+    arrived: dict[str, str] = {}
+    columns_of_document = (document.c.source, document.c.status)
+    grouped = select(*columns_of_document, func.count(), func.max(document.c.synced)).where(
         document.c.tenant == tenant, document.c.deleted.is_(None)
     )
-    for source, status, count in connection.execute(grouped.group_by(document.c.source, document.c.status)):
+    for source, status, count, confirmed in connection.execute(grouped.group_by(*columns_of_document)):
         counts.setdefault(source, {})[status] = count
-    return states, counts
+        arrived[source] = max(confirmed or "", arrived.get(source, ""))
+    return states, counts, arrived
 
 
 def read_passes(
