@@ -6,7 +6,7 @@ query → row → key, title, body, fields (what is read)  +  rights, dates, lab
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -205,9 +205,11 @@ class DatabaseConnector:
         return Listed(_quarantined(item.document, "source_key_duplicate"), item.size)
 
     def _require_columns(self, row: Mapping[str, Any]) -> None:
-        wanted = [self._key, *self._columns.values()]
+        self._require(row, [self._key, *self._columns.values()])
         if not self._list_query:
-            wanted += [*self._layout.body, *self._layout.fields]
+            self._require(row, [*self._layout.body, *self._layout.fields])
+
+    def _require(self, row: Mapping[str, Any], wanted: Sequence[str]) -> None:
         missing = [name for name in wanted if name not in row]
         if missing:
             raise SourceError(
@@ -303,9 +305,11 @@ class DatabaseConnector:
                 code="source_key_duplicate",
                 hint="It became ambiguous while the source was read; the next pass takes it up.",
             )
-        if external_id not in self._twice:
-            self._rights_seen.require(external_id, self._document(external_id, rows[0]).rights.canonical())
-        content = self._layout.render(rows[0])
+        row = rows[0]
+        self._require(row, [*self._layout.body, *self._layout.fields])
+        if external_id not in self._twice and row.keys() >= set(self._columns.values()):
+            self._rights_seen.require(external_id, self._document(external_id, row).rights.canonical())
+        content = self._layout.render(row)
         if len(content) > max_bytes:
             raise SourceError(
                 f"{external_id} is larger than {max_bytes} bytes",

@@ -30,7 +30,8 @@ from countersign.sources.registry import Surroundings
 _WINDOW = 10_000
 _FETCH = 200
 _TRIES = 5
-_LEFT_OUT = ("\\noselect", "\\nonexistent", "\\drafts", "\\junk", "\\trash")
+_LEFT_OUT = ("\\noselect", "\\nonexistent", "\\drafts", "\\junk", "\\trash", "\\all", "\\flagged")
+"""Not folders, or nothing to answer from, or views of messages that lie in another folder."""
 _HEAD = f"BODY.PEEK[HEADER.FIELDS ({' '.join(HEADERS).upper()})]<0.{MAX_HEAD_BYTES}>"
 _NAME = re.compile(r"(?P<folder>.+)/(?P<validity>\d{1,10})-(?P<uid>\d{1,10})")
 _LISTED = re.compile(rb'\((?P<flags>[^)]*)\) (?:"(?:[^"\\]|\\.)"|NIL) (?P<name>.+)', re.S)
@@ -219,7 +220,7 @@ class ImapBox:
     def _garbled(self) -> SourceError:
         return SourceError(
             f"source {self._source}: the mail server did not answer as IMAP does",
-            code="source_garbled",
+            code="source_listing_garbled",
             hint="Look at the server; nothing was removed from the index.",
         )
 
@@ -381,8 +382,8 @@ def _number(name: bytes, told: bytes) -> int | None:
 
 # -- names of folders: modified UTF-7 (RFC 3501, 5.1.3) -------------------------------------------------------------
 def _on_wire(name: str) -> str:
-    if not name.isprintable():
-        raise ConfigError("a folder's name holds a character that cannot be printed", hint="Check `folders`.")
+    if re.search(r"[\x00-\x1f\x7f]", name):
+        raise ConfigError("a folder's name holds a control character", hint="Check `folders`.")
 
     def packed(match: re.Match[str]) -> str:
         code = base64.b64encode(match[0].encode("utf-16-be")).decode("ascii")

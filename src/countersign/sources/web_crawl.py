@@ -19,7 +19,7 @@ from countersign.sources.facts import Given, believable
 from countersign.sources.web_address import Site, normal
 from countersign.sources.web_cache import Kept, Pages
 from countersign.sources.web_fetch import Fetcher, Reply
-from countersign.sources.web_judge import HTML, LOGIN_PAGE, UNAVAILABLE, Judge, Verdict
+from countersign.sources.web_judge import HTML, UNAVAILABLE, Judge, Verdict
 from countersign.sources.web_robots import Robots, read_robots
 from countersign.sources.web_sitemap import read_sitemap
 
@@ -40,8 +40,6 @@ _MAX_DELAY_S = 60.0
 _MAX_SITEMAPS = 1_000
 _PATIENCE = 2
 """How many passes in a row a page of which nothing is known must fail before it no longer stops removals."""
-_PASSING = (UNAVAILABLE, LOGIN_PAGE)
-"""What may be otherwise the next time, so that pages may hang on it that nobody sees now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +286,12 @@ class Crawl:
         url = self.pages.led_to(asked) or asked
         kept = self.pages.get(url)
         self.pages.still(url)
-        may_lead_on = kept is None and not self.plan.sitemaps and verdict.problem in _PASSING
+        may_lead_on = kept is None and not self.plan.sitemaps and verdict.problem == UNAVAILABLE
         if may_lead_on and self.pages.failed(url) < _PATIENCE:
             self._in_doubt.append(url)
-        return Found(url, problem=verdict.problem, follow=kept.links if kept else ())
+        if kept is None:
+            return Found(url, problem=verdict.problem)
+        return Found(url, problem=verdict.problem, modified=_moment(kept.changed), follow=kept.links)
 
     def _canonical(self, found: Found) -> str:
         """The address that a page names as its own, where that is another one of this site."""
