@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from countersign.app.readiness import audit, plan_sources
+from countersign.cli.main import run
 from countersign.domain.readiness import ReadinessFinding, ReadinessReport
 from countersign.testing.jobs_suite import MovableClock
+from tests.readiness_corpus.clean import clean_files
 from tests.readiness_corpus.defects import NOW, Planted, SeededCorpus, seeded
 from tests.workspaces import workspace, write_files
 
-pytestmark = pytest.mark.anyio
 MAX_FALSE_ERRORS = 0.02
 PAIRS = ("exact_duplicate", "near_duplicate", "versions_differ", "contradiction", "superseded_present")
 
@@ -48,6 +50,7 @@ def table(corpus: SeededCorpus, missed: list[Planted], false: list[ReadinessFind
     return "\n".join(lines)
 
 
+@pytest.mark.anyio
 async def test_every_planted_defect_is_found_and_clean_documents_are_left_alone(tmp_path: Path) -> None:
     corpus = seeded()
     report = await audited(corpus, tmp_path)
@@ -67,17 +70,19 @@ async def test_every_planted_defect_is_found_and_clean_documents_are_left_alone(
     assert len(wronged) <= MAX_FALSE_ERRORS * len(corpus.clean), wronged
 
 
-async def test_a_corpus_without_defects_has_no_findings_between_its_documents(tmp_path: Path) -> None:
-    whole = seeded()
-    clean = SeededCorpus(
-        files={path: whole.files[path] for path in whole.clean},
-        rows={path: whole.rows[path] for path in whole.clean},
-        clean=whole.clean,
-    )
-    report = await audited(clean, tmp_path)
-    between = [f for f in report.findings if f.other is not None or f.code in (*PAIRS, "stale")]
-    assert between == []
-    assert [f for f in report.findings if f.severity == "error"] == []
+def test_clean_documents_pass_every_limit_at_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("COUNTERSIGN_WORKSPACE", raising=False)
+    folder = tmp_path / "documents"
+    write_files(folder, clean_files(), [])
+    (folder / "manifest.jsonl").unlink()
+    limits = [part for code in ("error", "stale", *PAIRS) for part in ("--fail-on", code)]
+    exit_code = run(["audit", "data", str(folder), "--json", *limits])
+    told = json.loads(capfd.readouterr().out)
+    assert (exit_code, told["failed_on"]) == (0, [])
+    assert told["documents"] >= 150
 
 
 def test_the_corpus_is_the_same_every_time() -> None:
