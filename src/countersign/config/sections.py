@@ -163,10 +163,10 @@ READINESS_KEYS = (
 )  # fmt: skip
 SOURCE_KEYS = (
     Key("connector", name, "`files` reads a folder, `push` takes documents over HTTP; others come as packages.", required=True),
-    Key("url", location, "files: a folder, relative to this file, or any fsspec URL."),
+    Key("url", location, "What it reads: a folder, relative to this file, or an address such as s3://BUCKET/PREFIX or https://HOST/PATH."),
     Key("tenants", many(name, at_least=1), "Tenants it may speak for; a document naming another is quarantined.", "every tenant"),
-    Key("rights", RIGHTS, "files: where rights come from. Nothing said = nobody.", "nobody"),
-    Key("rules", RULES, "files: short for `rights: {rules: …}`."),
+    Key("rights", RIGHTS, "Where rights come from, for files and repositories. Nothing said = nobody.", "nobody"),
+    Key("rules", RULES, "Short for `rights: {rules: …}`."),
     Key("residency", REGION, "Label of documents that bring none.", "none"),
     Key("publishers", groups, "push: who may push; others: who may ask for a pass; beside operators. They need the role `publisher`.", "operators only", field="publisher_groups"),
     Key("max_age", duration, "How old its last complete pass may be: then answers say so, and whoever `notify` names is told once.", "no limit"),
