@@ -60,8 +60,8 @@ class WordIndex:
 
 
 def measure(name: str, folder: Path, sample: int, settings: ExtractiveSettings) -> dict[str, Any]:
-    rows = _lines(folder / "corpus.jsonl")
-    questions = _lines(folder / "queries.jsonl")
+    rows = lines_of(folder / "corpus.jsonl")
+    questions = lines_of(folder / "queries.jsonl")
     gold: dict[str, set[str]] = defaultdict(set)
     for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:]:
         question, document, *_ = line.split("\t")
@@ -139,7 +139,7 @@ def _figures(counts: Counter[str]) -> dict[str, Any]:
     }
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 

@@ -98,6 +98,19 @@ class Binding:
         return Bound(self._text.rstrip(), claims, citations, cited, tuple(dict.fromkeys(self._dropped)))
 
 
+def cite_too(
+    passages: Sequence[tuple[Passage, str]], citations: tuple[Citation, ...], cited: tuple[Passage, ...]
+) -> tuple[tuple[Citation, ...], tuple[Passage, ...]]:
+    """Citations and their passages with those of `passages` added that had none; the text beside each is what is quoted."""
+    known = {citation.passage_id for citation in citations}
+    for passage, resting in passages:
+        if passage.passage_id not in known:
+            known.add(passage.passage_id)
+            citations = (*citations, _citation(len(citations) + 1, passage, resting))
+            cited = (*cited, passage)
+    return citations, cited
+
+
 def _read(raw: str, pattern: re.Pattern[str], count: int, dropped: list[str]) -> _Sentence:
     indexes: list[int] = []
     for match in pattern.finditer(raw):

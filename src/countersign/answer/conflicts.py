@@ -1,7 +1,8 @@
-"""Permitted, current passages of different documents that give different figures for one subject.
+"""Permitted, current passages of different documents that contradict each other about what was asked.
 
-Two sentences conflict when their words agree almost entirely once the figures are taken out, both give a figure of one
-kind, and neither gives the other's. Documents in different languages are compared by their glossary concepts.
+Three ways to tell: sentences whose words agree almost entirely once the figures are taken out, with other figures of one
+kind (across languages by glossary concepts); sentences that differ in one short stretch (`twins`); different values for
+the time, figure or name that was asked for (`slots`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from countersign.answer.asked import AskedFor, asked_for
 from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number
+from countersign.answer.slots import rivals, slot_answers
+from countersign.answer.twins import Words, difference, words_of_sentence
 from countersign.corpus.glossary import concepts
 from countersign.corpus.terms import content_terms, found_in
 from countersign.domain.answers import Citation, ConflictNote
@@ -22,6 +26,18 @@ _LEAST_QUESTION = 0.34
 _MAX_PASSAGES = 8
 _MAX_SENTENCES = 60
 _MAX_SUBJECT_CHARS = 160
+_MAX_CONFLICTS = 6
+_NEARLY = 0.2
+"""How much less of the question another passage's answer may carry than the best one's, to be its rival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """`values[i]` is what `sides[i]` says; `text` is the sentence of the first side."""
+
+    text: str
+    values: tuple[str, str]
+    sides: tuple[Passage, Passage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +52,110 @@ class _Statement:
 
 
 def find_conflicts(
-    passages: Sequence[Passage],
-    citations: Sequence[Citation],
-    question: str = "",
-    readings: Readings | None = None,
-) -> tuple[ConflictNote, ...]:
-    """Conflicts about what was asked, each once. `citations` names those of the passages that the answer cites."""
+    passages: Sequence[Passage], question: str = "", readings: Readings | None = None
+) -> tuple[Conflict, ...]:
+    """Conflicts about what was asked, each pair of values once."""
     readings = readings or Readings()
+    looked_at = passages[:_MAX_PASSAGES]
     asked = [
         statement
-        for passage in passages[:_MAX_PASSAGES]
+        for passage in looked_at
         for statement in _asked_about(_statements(passage, readings), passage, question)
     ]
-    notes: dict[tuple[str, ...], ConflictNote] = {}
+    found: list[Conflict] = []
     for first, second in combinations(asked, 2):
-        values = _disagreement(first, second)
-        if values:
-            notes.setdefault(tuple(sorted(values)), _note(first, second, values, citations))
-    return tuple(notes.values())
+        values = None if _other_subject(first, second, question) else _disagreement(first, second)
+        if values is not None:
+            found.append(Conflict(first.text, values, (first.passage, second.passage)))
+    if question:
+        found += _twins(looked_at, question, readings)
+        found += _slots(looked_at, question, readings)
+    once: list[Conflict] = []
+    for conflict in found:
+        if not any(_repeats(conflict, known) for known in once):
+            once.append(conflict)
+    return tuple(once[:_MAX_CONFLICTS])
+
+
+def _repeats(conflict: Conflict, known: Conflict) -> bool:
+    """The same two values, whichever way round and however much of the words around them is taken along."""
+
+    def alike(mine: str, theirs: str) -> bool:
+        return mine.casefold() in theirs.casefold() or theirs.casefold() in mine.casefold()
+
+    (a, b), (c, d) = conflict.values, known.values
+    return (alike(a, c) and alike(b, d)) or (alike(a, d) and alike(b, c))
+
+
+def _other_subject(first: _Statement, second: _Statement, question: str) -> bool:
+    """The question names what only one of the two speaks of: the Gold card, where the other has the Silver card."""
+    if not question or first.passage.language != second.passage.language:
+        return False
+    asked = asked_for(question, first.passage.language).terms
+    mine, theirs = first.words - second.words, second.words - first.words
+    return bool(mine and theirs) and bool(mine & asked) != bool(theirs & asked)
+
+
+def noted(conflicts: Sequence[Conflict], citations: Sequence[Citation]) -> tuple[ConflictNote, ...]:
+    """Conflicts as an answer shows them; both sides must be among `citations`, value by value."""
+    number = {citation.passage_id: citation.n for citation in citations}
+    return tuple(
+        ConflictNote(
+            conflict.text[:_MAX_SUBJECT_CHARS],
+            conflict.values,
+            tuple(number[side.passage_id] for side in conflict.sides),
+        )
+        for conflict in conflicts
+    )
+
+
+def _twins(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+    """Sentences of two documents that differ in one stretch only."""
+    said: list[tuple[Passage, Words, AskedFor, frozenset[str]]] = []
+    for passage in passages:
+        asked = asked_for(question, passage.language)
+        context = frozenset(content_terms(context_of(passage), passage.language))
+        units = [unit for unit in readings.units(passage, passage.language) if not unit.is_carried]
+        said += [
+            (passage, words_of_sentence(unit.text, passage.language), asked, context)
+            for unit in _telling(units[:_MAX_SENTENCES], asked, context)
+        ]
+    found: list[Conflict] = []
+    for (mine, first, asked, context), (theirs, second, _, other) in combinations(said, 2):
+        if mine.document_id == theirs.document_id or mine.language != theirs.language:
+            continue
+        values = difference(first, second, asked, context ^ other)
+        if values is not None:
+            found.append(Conflict(first.text, values, (mine, theirs)))
+    return found
+
+
+def _telling(units: Sequence[Unit], asked: AskedFor, context: frozenset[str]) -> list[Unit]:
+    """Sentences that carry a word of the question, of a passage that carries several; links and headings tell nothing."""
+    parts = [frozenset(part for term in unit.terms for part in term.split("-")) for unit in units]
+    whole = context.union(*parts)
+    if sum(found_in(term, whole) for term in asked.terms) < _LEAST_QUESTION * len(asked.terms):
+        return []
+    return [
+        unit
+        for unit, terms in zip(units, parts, strict=True)
+        if "://" not in unit.text and not unit.text.endswith("?") and (not asked.terms or terms & asked.terms)
+    ]
+
+
+def _slots(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+    """Different values for the time or figure that was asked for."""
+    languages = {passage.language for passage in passages}
+    found: list[Conflict] = []
+    for language in sorted(languages):
+        own = [passage for passage in passages if passage.language == language]
+        answers = slot_answers(own, asked_for(question, language), readings)
+        best = max((answer.covered for answer in answers), default=0.0)
+        for first, second in combinations([a for a in answers if a.covered >= best - _NEARLY], 2):
+            if rivals(first, second):
+                values = (first.written, second.written)
+                found.append(Conflict(first.unit.text, values, (first.passage, second.passage)))
+    return found
 
 
 def _statements(passage: Passage, readings: Readings) -> list[_Statement]:
@@ -79,6 +181,8 @@ def _asked_about(statements: list[_Statement], passage: Passage, question: str) 
     context_terms, context_concepts = frozenset(content_terms(context, passage.language)), concepts(context)
 
     def about(statement: _Statement) -> bool:
+        if statement.words <= context_terms and not statement.passage.is_table:  # the title once more
+            return False
         alike = len(asked_concepts & (statement.concepts | context_concepts)) / max(1, len(asked_concepts))
         if alike >= _LEAST_QUESTION:
             return True
@@ -89,16 +193,16 @@ def _asked_about(statements: list[_Statement], passage: Passage, question: str) 
     return [statement for statement in statements if about(statement)]
 
 
-def _disagreement(first: _Statement, second: _Statement) -> tuple[str, ...]:
+def _disagreement(first: _Statement, second: _Statement) -> tuple[str, str] | None:
     if first.passage.document_id == second.passage.document_id or not _same_subject(first, second):
-        return ()
+        return None
     for kind in {number.kind for number in first.facts.numbers}:
         mine = [number for number in first.facts.numbers if number.kind == kind]
         theirs = [number for number in second.facts.numbers if number.kind == kind]
         if mine and theirs and _all_differ(mine, theirs):
             return (mine[0].text, theirs[0].text)
     if first.facts.numbers or second.facts.numbers:
-        return ()
+        return None
     return _dates_disagree(first.facts.dates, second.facts.dates)
 
 
@@ -108,9 +212,9 @@ def _all_differ(mine: list[Number], theirs: list[Number]) -> bool:
     return len(mine) == len(theirs) and not any(number.values & values for number in theirs)
 
 
-def _dates_disagree(mine: tuple[Date, ...], theirs: tuple[Date, ...]) -> tuple[str, ...]:
+def _dates_disagree(mine: tuple[Date, ...], theirs: tuple[Date, ...]) -> tuple[str, str] | None:
     if len(mine) != 1 or len(theirs) != 1 or mine[0].within(theirs[0]) or theirs[0].within(mine[0]):
-        return ()
+        return None
     return (mine[0].text, theirs[0].text)
 
 
@@ -123,11 +227,3 @@ def _same_subject(first: _Statement, second: _Statement) -> bool:
         return (shared + back) / (len(first.words) + len(second.words)) >= _LEAST_SAME
     both, either = first.concepts & second.concepts, first.concepts | second.concepts
     return len(both) >= 3 and len(both) / len(either) >= _LEAST_SAME
-
-
-def _note(
-    first: _Statement, second: _Statement, values: tuple[str, ...], citations: Sequence[Citation]
-) -> ConflictNote:
-    ids = {first.passage.passage_id, second.passage.passage_id}
-    numbers = tuple(citation.n for citation in citations if citation.passage_id in ids)
-    return ConflictNote(first.text[:_MAX_SUBJECT_CHARS], values, numbers)

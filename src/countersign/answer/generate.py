@@ -64,11 +64,9 @@ async def generate_text(line: Line, turn: Turn, listener: Listener | None = None
     wordings = list(dict.fromkeys((turn.asked, turn.asked_now)))
     if any(passage.valid_from or passage.valid_to for passage in turn.passages):
         wordings.reverse()
-    for wording in wordings:
-        written = await _write(line, turn, wording, listener)
-        if written.decision is None or written.served is None or written.served.finish_reason != "abstained":
-            return written
-        turn = replace(turn, events=written.events)
+    written = await _write(line, turn, wordings[0], listener)
+    if wordings[1:] and written.served is not None and written.served.finish_reason == "abstained":
+        return await _write(line, replace(turn, events=written.events), wordings[1], listener)
     return written
 
 

@@ -5,6 +5,7 @@ Every sentence carries the answer's id, so that it can be asked about. Other lan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from countersign.domain.answers import RefusalReason
@@ -85,6 +86,12 @@ _NO_LONGER: _Texts = {
     "kk": "Жауап негізделген құжаттар {day} дейін (сол күнді қоса) күшінде болған, қазір күшінде емес.",
 }
 
+_DISAGREE: _Texts = {
+    "en": "The documents contradict each other: {sides}.",
+    "ru": "Документы противоречат друг другу: {sides}.",
+    "kk": "Құжаттар бір-біріне қайшы келеді: {sides}.",
+}
+
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -127,6 +134,12 @@ def note_of_time(language: Language, day: date, until: date | None) -> str:
     if until is not None:
         notes.append(_in(_NO_LONGER, language).format(day=_day(until, language)))
     return " ".join(notes)
+
+
+def note_of_conflict(language: Language, values: Sequence[str], citations: Sequence[int]) -> str:
+    """Under an answer whose documents disagree: each side's value with its citation."""
+    sides = " / ".join(f"«{value}» [{n}]" for value, n in zip(values, citations, strict=True))
+    return _in(_DISAGREE, language).format(sides=sides)
 
 
 def _day(day: date, language: Language) -> str:

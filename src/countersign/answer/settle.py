@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from countersign.answer.generate import CUT_SHORT
 from countersign.answer.line import Line, Watch
 from countersign.answer.phrases import (
+    note_of_conflict,
     note_of_time,
     sentence_for_hold,
     sentence_for_refusal,
@@ -15,9 +17,11 @@ from countersign.answer.steps import sees_personal
 from countersign.answer.store import Finished, Hold
 from countersign.answer.timing import last_day
 from countersign.answer.turn import Turn
-from countersign.domain.answers import Answer, AnswerStatus, Citation, RefusalReason
+from countersign.domain.answers import Answer, AnswerStatus, Citation, ConflictNote, RefusalReason
 from countersign.domain.events import EventKind
 from countersign.domain.ids import new_id
+
+_MAX_CONFLICTS_TOLD = 3
 
 
 async def settle(line: Line, turn: Turn, watch: Watch) -> Answer | None:
@@ -55,7 +59,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
         assistant=turn.assistant.name,
         task=turn.question.task,
         status=decision.status,
-        text=_dated(turn),
+        text=_with_notes(line, turn),
         release=turn.release,
         created=turn.started,
         as_of=turn.asked_for or turn.data_as_of or turn.as_of,
@@ -63,7 +67,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
         confidence=turn.confidence,
         citations=_redacted(line, turn),
         claims=turn.claims,
-        conflicts=turn.conflicts,
+        conflicts=_redacted_conflicts(line, turn),
         warnings=(*turn.warnings, *decision.warnings),
         hold_reasons=decision.hold_reasons,
         model=served.model if served else "",
@@ -89,15 +93,31 @@ def _answer(line: Line, turn: Turn) -> Answer:
     return answer
 
 
-def _dated(turn: Turn) -> str:
-    """The draft, and under it the day that it speaks of when that is not today."""
+def _with_notes(line: Line, turn: Turn) -> str:
+    """The draft, and under it what its documents contradict each other in, and the day it speaks of if not today."""
+    if not turn.draft or turn.question.task != "answer" or CUT_SHORT in turn.warnings:
+        return turn.draft
+    notes = [
+        note_of_conflict(turn.language, note.values, note.citations)
+        for note in _redacted_conflicts(line, turn)[:_MAX_CONFLICTS_TOLD]
+    ]
     asked_for = turn.asked_for
-    if not turn.draft or turn.question.task != "answer" or asked_for is None:
-        return turn.draft
-    if asked_for.date() == turn.started.date():
-        return turn.draft
-    until = last_day(turn.in_force_until).date() if turn.in_force_until else None
-    return f"{turn.draft}\n\n{note_of_time(turn.language, asked_for.date(), until)}"
+    if asked_for is not None and asked_for.date() != turn.started.date():
+        until = last_day(turn.in_force_until).date() if turn.in_force_until else None
+        notes.append(note_of_time(turn.language, asked_for.date(), until))
+    return "\n\n".join([turn.draft, *notes])
+
+
+def _redacted_conflicts(line: Line, turn: Turn) -> tuple[ConflictNote, ...]:
+    sees, key = sees_personal(turn), line.tenant_keys(turn.principal.tenant)
+
+    def shown(text: str) -> str:
+        return line.guard.redact(text, may_see_personal=sees, tenant_key=key)
+
+    return tuple(
+        replace(note, subject=shown(note.subject), values=tuple(map(shown, note.values)))
+        for note in turn.conflicts
+    )
 
 
 def _refusal(turn: Turn, reason: RefusalReason) -> str:

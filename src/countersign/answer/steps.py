@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from countersign.access.principal import Principal
-from countersign.answer.citations import Bound, bind
+from countersign.answer.citations import Bound, bind, cite_too
 from countersign.answer.compose import ABSTAIN, compose
 from countersign.answer.confidence import judge_confidence
-from countersign.answer.conflicts import find_conflicts
+from countersign.answer.conflicts import find_conflicts, noted
 from countersign.answer.decide import decide
 from countersign.answer.evidence import Readings
 from countersign.answer.generate import generate_text
@@ -236,7 +236,14 @@ async def verify_claims(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
     readings = Readings()
     claims = await verify(turn.claims, turn.cited, turn.language, line.embedder, readings=readings)
-    conflicts = find_conflicts(turn.passages, turn.citations, turn.asked, readings)
+    found = find_conflicts(turn.passages, turn.asked, readings)
+    sides = [
+        (side, f"{conflict.text} {value}")
+        for conflict in found
+        for side, value in zip(conflict.sides, conflict.values, strict=True)
+    ]
+    citations, cited = cite_too(sides, turn.citations, turn.cited)
+    conflicts = noted(found, citations)
     facts = {
         "claims": len(claims),
         "unsupported": sum(not claim.supported for claim in claims),
@@ -244,7 +251,7 @@ async def verify_claims(line: Line, turn: Turn) -> Turn:
         "duration_ms": _ms(started),
     }
     turn = turn.noting(EventKind.ANSWER_VERIFIED, facts, line.clock.now())
-    return replace(turn, claims=claims, conflicts=conflicts)
+    return replace(turn, claims=claims, conflicts=conflicts, citations=citations, cited=cited)
 
 
 async def judge(line: Line, turn: Turn) -> Turn:
