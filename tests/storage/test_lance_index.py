@@ -24,7 +24,7 @@ pytest.importorskip("lancedb")
 
 
 class TestLanceIndex(PassageIndexSuite):
-    kills = 4
+    kills = 2
 
     def open_index(self, folder: Path, tenant: str, *, owner: bool) -> LanceIndex:
         return open_leased(local(folder), folder / "leases", tenant, owner=owner)

@@ -31,6 +31,7 @@ async def readyz(house: TheHouse) -> Response:
         "degraded": list(state.degraded),
         "jobs_pending": state.jobs_pending,
         "owner": state.owner,
+        "leads": house.leader.leads if house.leader else state.owner,
     }
     return Json(body, 200 if state.ready else 503)
 

@@ -1,6 +1,6 @@
 """The table behind the index on shared storage: its columns, its indexes, and a scope as a filter.
 
-Settings are those of `docs/decisions/0010`: text pre-analysed by our own analyzer and split at spaces, no positions;
+Settings are those of `docs/decisions/0011`: text pre-analysed by our own analyzer and split at spaces, no positions;
 IVF_FLAT, which keeps vectors as they are, and no stable row ids; conditions are applied before each leg, never after.
 """
 
