@@ -85,6 +85,7 @@ class WebConnector:
 
     def list(self) -> Iterator[Listed]:
         with self._cache.opened() as pages:
+            pages.forget_bodies()
             crawl = Crawl(self._settings.name, self._site, self._plan, self._fetcher, pages)
             for found in crawl.found():
                 yield self._listed(found)
@@ -95,8 +96,9 @@ class WebConnector:
         if normal(external_id) != external_id or not self._site.allows(external_id):
             raise SourceError(f"{external_id[:300]!r} is not a page of this site", code="source_file_gone")
         with self._cache.opened() as pages:
-            kept = pages.get(external_id)
-            body = kept.body if kept else self._anew(external_id, pages)
+            body = pages.body(external_id)
+            if body is None:
+                body = self._anew(external_id, pages)
         if len(body) > max_bytes:
             raise SourceError(
                 f"{external_id} is larger than {max_bytes} bytes",
@@ -106,18 +108,24 @@ class WebConnector:
         return body
 
     def _anew(self, url: str, pages: Pages) -> bytes:
-        """The cache was lost since the listing: fetched once more, and judged once more."""
+        """It did not come with the listing, or the cache was lost since: fetched and judged once more."""
+        listed = pages.get(url)
         crawl = Crawl(self._settings.name, self._site, self._plan, self._fetcher, pages)
-        found = crawl.look(url)
+        found = crawl.look(url, conditional=False)
         if found is None or found.problem or found.url != url or found.page is None:
             code = found.problem if found and found.problem else "source_file_gone"
             raise SourceError(f"{url} cannot be fetched as it was", code=code)
-        return found.page.body
+        if listed is not None and listed.digest != found.page.digest:
+            raise SourceError(f"{url} changed after it was listed", code="source_changed_while_read")
+        return pages.body(url) or b""
+
+    def close(self) -> None:
+        self._cache.forget_bodies()
 
     def _listed(self, found: Found) -> Listed:
         page = found.page
         document = self._document(found.url, page, found.modified)
-        size, revision = (len(page.body), page.digest) if page else (0, "")
+        size, revision = (page.size, page.digest) if page else (0, "")
         return Listed(document, size, revision, found.problem)
 
     def _document(self, url: str, page: Kept | None, modified: datetime | None) -> SourceDocument:

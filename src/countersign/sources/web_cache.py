@@ -1,5 +1,5 @@
-"""Pages as they were fetched last: for conditional requests, and so that what was judged is what is read. Losing it costs
-requests, not documents."""
+"""What is known of pages that were fetched: for conditional requests, and so that what was judged is what is read. Losing
+it costs requests, not documents. Texts are kept for one pass only, so that nothing of a page outlives its erasure here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from countersign.sources.cache_file import cache_file
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS page (url TEXT PRIMARY KEY, etag TEXT NOT NULL, changed TEXT NOT NULL,
-    mime TEXT NOT NULL, digest TEXT NOT NULL, body BLOB NOT NULL, said TEXT NOT NULL, pass INTEGER NOT NULL)""",
+    mime TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, said TEXT NOT NULL, pass INTEGER NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS body (url TEXT PRIMARY KEY, body BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS failure (url TEXT PRIMARY KEY, times INTEGER NOT NULL, pass INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS led (url TEXT PRIMARY KEY, final TEXT NOT NULL, pass INTEGER NOT NULL)",
 )
@@ -31,7 +32,7 @@ class Kept:
     """The server's `Last-Modified`, as it wrote it."""
     mime: str
     digest: str
-    body: bytes
+    size: int
     links: tuple[str, ...] = ()
     canonical: str = ""
     noindex: bool = False
@@ -40,6 +41,11 @@ class Kept:
 class PageCache:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "pages.db"
+
+    def forget_bodies(self) -> None:
+        if self._path.exists():
+            with self.opened() as pages:
+                pages.forget_bodies()
 
     @contextmanager
     def opened(self) -> Generator[Pages]:
@@ -58,19 +64,28 @@ class Pages:
         self._pass = int(self._one(counted)[0] or 0) + 1
 
     def get(self, url: str) -> Kept | None:
-        row = self._one("SELECT url, etag, changed, mime, digest, body, said FROM page WHERE url = ?", url)
+        row = self._one("SELECT url, etag, changed, mime, digest, size, said FROM page WHERE url = ?", url)
         if row is None:
             return None
         *plain, said = row
         more = json.loads(said)
         return Kept(*plain, links=tuple(more["links"]), canonical=more["canonical"], noindex=more["noindex"])
 
-    def put(self, page: Kept) -> None:
+    def body(self, url: str) -> bytes | None:
+        """The text that came with this pass, None where it did not come again."""
+        row = self._one("SELECT body FROM body WHERE url = ?", url)
+        return bytes(row[0]) if row else None
+
+    def forget_bodies(self) -> None:
+        self._connection.execute("DELETE FROM body")
+
+    def put(self, page: Kept, body: bytes) -> None:
         said = json.dumps({"links": page.links, "canonical": page.canonical, "noindex": page.noindex})
-        plain = (page.url, page.etag, page.changed, page.mime, page.digest, page.body)
+        plain = (page.url, page.etag, page.changed, page.mime, page.digest, page.size)
         self._connection.execute(
             "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*plain, said, self._pass)
         )
+        self._connection.execute("INSERT OR REPLACE INTO body VALUES (?, ?)", (page.url, body))
 
     def still(self, url: str) -> None:
         """It was seen in this pass, or it is not known to be gone."""

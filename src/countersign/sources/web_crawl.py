@@ -138,11 +138,11 @@ class Crawl:
                 hint=f"First of them: {self._in_doubt[0][:200]}. Nothing was removed from the index.",
             )
 
-    def look(self, url: str) -> Found | None:
+    def look(self, url: str, *, conditional: bool = True) -> Found | None:
         """What is at an address; None when there is nothing to take in."""
         if not self._may_fetch(url):
             return None
-        reply = self._get(url)
+        reply = self._get(url, conditional=conditional)
         if reply.url != url and not self._may_fetch(reply.url):
             return None
         if reply.status in (404, 410) or (reply.status in (401, 403) and not reply.redirected):
@@ -156,7 +156,7 @@ class Crawl:
             return self._bad(url if reply.redirected else reply.url, verdict)
         if verdict.page is None:
             return None
-        self.pages.put(verdict.page)
+        self.pages.put(verdict.page, verdict.body)
         return self._good(url, verdict.page, reply)
 
     # -- what to fetch --------------------------------------------------------------------------------------------

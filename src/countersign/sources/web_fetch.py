@@ -59,7 +59,7 @@ class Fetcher:
             if urlsplit(at).scheme == "https" and urlsplit(next_at).scheme == "http":
                 return Reply(at, reply.status, problem="source_redirected_away", redirected=True)
             at, redirected = next_at, True
-        return Reply(at, problem="source_redirects_endless", redirected=True)
+        return Reply(at, problem="source_redirected_away", redirected=True)
 
     async def _get(self, url: str, validators: Mapping[str, str], redirected: bool) -> Reply:
         import aiohttp
@@ -103,7 +103,7 @@ class Fetcher:
             return Reply(url, status, headers, redirected=redirected)
         coding = headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity", "gzip", "x-gzip"):
-            return Reply(url, status, headers, problem="source_page_unreadable", redirected=redirected)
+            return Reply(url, status, headers, problem="source_page_unavailable", redirected=redirected)
         body = await self._body(response, gzipped=coding.endswith("gzip"))
         if body is None:
             return Reply(url, status, headers, problem="source_file_too_large", redirected=redirected)

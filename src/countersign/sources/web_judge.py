@@ -55,6 +55,7 @@ class Verdict:
 
     page: Kept | None = None
     problem: str = ""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Judge:
         if not any(fnmatchcase(mime, pattern) for pattern in self.types) or "noindex" in _robots(reply):
             return Verdict()
         digest = sha256(reply.body).hexdigest()[:32]
-        return Verdict(_kept(reply, mime, digest))
+        return Verdict(_kept(reply, mime, digest), body=reply.body)
 
     def _page(self, asked: str, reply: Reply, charset: str) -> Verdict:
         page = read_page(reply.body, charset, reply.url)
@@ -106,11 +107,11 @@ class Judge:
         return Verdict(
             replace(
                 _kept(reply, HTML[0], page.digest),
-                body=_as_utf8(reply.body, charset),
                 links=() if page.nofollow or "nofollow" in said else page.links,
                 canonical=page.canonical,
                 noindex=page.noindex or "noindex" in said or not wanted,
-            )
+            ),
+            body=_as_utf8(reply.body, charset),
         )
 
 
@@ -142,6 +143,5 @@ def _robots(reply: Reply) -> set[str]:
 
 
 def _kept(reply: Reply, mime: str, digest: str) -> Kept:
-    return Kept(
-        reply.url, reply.header("etag")[:500], reply.header("last-modified")[:100], mime, digest, reply.body
-    )
+    etag, changed = reply.header("etag")[:500], reply.header("last-modified")[:100]
+    return Kept(reply.url, etag, changed, mime, digest, len(reply.body))
