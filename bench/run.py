@@ -52,6 +52,8 @@ GATES = (
     Gate("start", "ready.rss_mib", "<=", 191.0),  # 200 MB
     Gate("start", "loaded.rss_mib", "<=", 667.0),  # 700 MB
     Gate("parsing", "pages_per_cpu_s.with_boxes_and_tables", ">=", 30.0),
+    Gate("readiness", "office.documents_per_cpu_s", ">=", 20.0),
+    Gate("readiness", "pdf.pages_per_cpu_s", ">=", 60.0),
 )
 
 

@@ -124,8 +124,10 @@ async def test_a_source_that_dies_on_the_way_is_named_and_what_it_listed_is_read
     done = await audit(replace(plan, origins={name: Half()}), MovableClock(), _nothing)
     assert done.report.finished is None and done.report.documents == 1
     assert done.report.problems == {name: "source_unavailable"}
+    (folder / "a.md").unlink()
     whole, read = await audited(plan_of(tmp_path, folder))
     assert whole.continued and whole.report.finished and read == ["b.md"]
+    assert whole.report.documents == 1 and not whole.report.problems
 
 
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:

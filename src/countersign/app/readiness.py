@@ -42,6 +42,8 @@ class Plan:
     limits: ParseLimits
     tenants: tuple[str, ...] = ("main",)
     rights_known: bool = True
+    speaks_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Source → tenants, where it is not all of them: a tenant's report names no source of another."""
     served: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     policy: PolicyOf = usual_policy
     compare: CompareSettings = field(default_factory=CompareSettings)
@@ -117,13 +119,14 @@ def _finish(
     problems = working.problems()
     working.replace_findings(compare(working, now, plan.compare))
     whole = Summary(plan.policy, tuple(plan.origins))
-    parts = {tenant: Summary(plan.policy, tuple(plan.origins)) for tenant in plan.tenants}
+    parts = {tenant: Summary(plan.policy, _sources_of(plan, tenant)) for tenant in plan.tenants}
     rights: dict[DocumentKey, str] = {}
     others: set[DocumentKey] = set()
     accepted = Accepted.of(acceptances, now)
     for told, found in documents(working, now, accepted, lambda _: plan.rights_known):
         whole.add(told, found)
-        parts[told.document.tenant].add(told, found)
+        if told.document.tenant in parts:
+            parts[told.document.tenant].add(told, found)
         if found:
             rights[key_of(told.document)] = told.document.rights.canonical()
             others.update(finding.other for finding in found if finding.other is not None)
@@ -132,7 +135,13 @@ def _finish(
     if finished:
         working.finish(now)
     made = {
-        name: summary.report(working.run, working.started, finished, problems, cpu_s)
+        name: summary.report(
+            working.run,
+            working.started,
+            finished,
+            {source: code for source, code in problems.items() if source in _sources_of(plan, name)},
+            cpu_s,
+        )
         for name, summary in parts.items()
     }
     report = whole.report(working.run, working.started, finished, problems, cpu_s)
@@ -145,6 +154,10 @@ def _rights_of(working: WorkingFile, wanted: AbstractSet[DocumentKey]) -> dict[D
         return {}
     told = ((key_of(each.document), each.document) for each in working.told())
     return {key: document.rights.canonical() for key, document in told if key in wanted}
+
+
+def _sources_of(plan: Plan, tenant: str) -> tuple[str, ...]:
+    return tuple(name for name in plan.origins if tenant in plan.speaks_for.get(name, plan.tenants))
 
 
 def _cpu_s() -> float:
@@ -176,6 +189,7 @@ def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Pl
         origins={name: open_connector(settings[name], around[name]) for name in chosen},
         limits=replace(workspace.parsing, ocr=ocr and workspace.parsing.ocr),
         tenants=workspace.tenants,
+        speaks_for={name: s.tenants for name, s in settings.items() if s.tenants},
         served={name: languages_of(workspace, name) for name in chosen},
         policy=policy_in(workspace),
         compare=CompareSettings(max_age=ages),

@@ -57,8 +57,11 @@ def _status(subject: Subject) -> list[ReadinessFinding]:
         code = "truncated"
     if parsed.status is ParseStatus.CORRUPT and parsed.reason == "wrong_magic":
         return [note(subject, "wrong_type", "the content is not what the name says", severity="error")]
-    pages = sum(1 for finding in parsed.findings if finding.code == "page_needs_ocr")
-    return [note(subject, code, parsed.reason.replace("_", " "), count=max(1, pages))]
+    pages = parsed.pages or 1
+    said = parsed.reason.replace("_", " ")
+    if parsed.status is ParseStatus.NEEDS_OCR:
+        said = f"{pages} pages without text" if pages > 1 else "a page without text"
+    return [note(subject, code, said)]
 
 
 def _has(findings: Sequence[Finding], code: str) -> bool:

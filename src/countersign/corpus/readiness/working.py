@@ -28,16 +28,15 @@ from countersign.domain.ids import new_id
 from countersign.domain.readiness import DocumentKey, ReadinessFinding
 
 FILE: Final = "working.db"
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 _BATCH: Final = 500
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS run (
   id TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, cpu_s REAL NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS doc (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, tenant TEXT NOT NULL, external_id TEXT NOT NULL,
-  run TEXT NOT NULL, said TEXT NOT NULL, size INTEGER NOT NULL, revision TEXT NOT NULL, problem TEXT NOT NULL,
+  run TEXT NOT NULL, listed TEXT NOT NULL DEFAULT '', said TEXT NOT NULL, size INTEGER NOT NULL, revision TEXT NOT NULL, problem TEXT NOT NULL,
   parent INTEGER, sha256 TEXT NOT NULL DEFAULT '', read_revision TEXT NOT NULL DEFAULT '',
   settings TEXT NOT NULL DEFAULT '', done TEXT NOT NULL DEFAULT '',
   UNIQUE (source, tenant, external_id));
@@ -98,18 +97,19 @@ class WorkingFile:
             ) from error
         self._prepare(scope)
         self.run, self.started, self.continued = self._begin()
+        self._listing = new_id("lst")
 
     def _prepare(self, scope: str) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA foreign_keys=ON")
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.executescript(_SCHEMA)
+        self._db.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         known = dict(self._db.execute("SELECT name, value FROM meta"))
         if known.get("format", _FORMAT) != _FORMAT:
-            self._db.executescript(
-                "DELETE FROM finding; DELETE FROM content; DELETE FROM doc; DELETE FROM run;"
-            )
+            for table in ("finding", "content", "doc", "run", "stopped"):
+                self._db.execute(f"DROP TABLE IF EXISTS {table}")
+        self._db.executescript(_SCHEMA)
         if known.get("scope", scope) != scope:
             self.close()
             raise Conflict(
@@ -158,14 +158,24 @@ class WorkingFile:
     def note(self, listed: Iterable[tuple[SourceDocument, int, str, str]]) -> int:
         """(document, size, revision, problem) of everything that a source lists, in one transaction."""
         values = [
-            (d.source, d.tenant, d.external_id, self.run, rows.document_to_json(d), size, revision, problem)
+            (
+                d.source,
+                d.tenant,
+                d.external_id,
+                self.run,
+                self._listing,
+                rows.document_to_json(d),
+                size,
+                revision,
+                problem,
+            )
             for d, size, revision, problem in listed
         ]
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO doc (source, tenant, external_id, run, said, size, revision, problem) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, tenant, external_id) DO UPDATE SET "
-                "run = excluded.run, said = excluded.said, size = excluded.size, revision = excluded.revision, "
+                "INSERT INTO doc (source, tenant, external_id, run, listed, said, size, revision, problem) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, tenant, external_id) DO UPDATE SET "
+                "run = excluded.run, listed = excluded.listed, said = excluded.said, size = excluded.size, revision = excluded.revision, "
                 "problem = excluded.problem",
                 values,
             )
@@ -175,8 +185,16 @@ class WorkingFile:
         """The listing of a source ended before its end, or (`code` empty) reached it."""
         if code:
             self._db.execute("INSERT OR REPLACE INTO stopped VALUES (?, ?)", (source, code))
-        else:
+            return
+        gone = "run = ? AND source = ? AND parent IS NULL AND listed <> ?"
+        with self._transaction():  # what was listed before this run was stopped, and is there no more
             self._db.execute("DELETE FROM stopped WHERE source = ?", (source,))
+            self._db.execute(f"UPDATE doc SET run = '' WHERE {gone}", (self.run, source, self._listing))  # noqa: S608
+            inside = (
+                "UPDATE doc SET run = '' WHERE run <> '' AND parent IN (SELECT id FROM doc WHERE run = '')"
+            )
+            while self._db.execute(inside).rowcount:
+                pass
 
     def problems(self) -> dict[str, str]:
         return dict(self._db.execute("SELECT source, code FROM stopped ORDER BY source"))
