@@ -105,7 +105,9 @@ async def test_an_audit_that_stops_goes_on_where_it_stopped(tmp_path: Path) -> N
         await audit(replace(plan, origins={name: Dying()}), MovableClock(), _nothing)
     done, read = await audited(plan_of(tmp_path, folder))
     assert done.continued and done.report.documents == 12
-    assert 0 < len(read) <= 8 and "f06.md" in read and "f00.md" not in read
+    assert (
+        0 < len(read) <= 7 and "f06.md" in read
+    )  # the one that died, those behind it, and one under way beside it
 
 
 async def test_a_source_that_dies_on_the_way_is_named_and_what_it_listed_is_read(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def data(
 
     limits = limits_said(fail_on)
     try:
-        with progress("listing", wanted=not run.json) as show:
+        with progress("auditing", wanted=not run.json) as show:
             done = await _audited(
                 run, what, _watch(show), ocr=ocr, fresh=fresh, manifest=manifest, workers=workers
             )

@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -375,11 +374,3 @@ def _locked(folder: Path) -> IO[bytes]:
             hint="Wait for it, or stop it and run this again: it goes on where that one stopped.",
         ) from None
     return guard
-
-
-def erase(folder: Path) -> None:
-    """Remove a working file with everything that it quotes."""
-    with suppress(FileNotFoundError), closing(_locked(folder)):
-        for path in sorted(folder.glob("*")):
-            if path.name != "lock":
-                path.unlink(missing_ok=True)
