@@ -407,7 +407,9 @@ def test_a_server_that_leaves_messages_out_is_not_believed(
         return status, data[:-1]
 
     monkeypatch.setattr(imaplib.IMAP4, "fetch", forgetful)
-    assert code_of(lambda: list(connector(tmp_path, imap_url(server.port)).list())) == "source_garbled"
+    assert (
+        code_of(lambda: list(connector(tmp_path, imap_url(server.port)).list())) == "source_listing_garbled"
+    )
 
 
 def test_a_password_is_not_sent_in_the_clear(
