@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from countersign.app.readiness_checks import TEXT_CHECKS
+from countersign.corpus.ocr import find as find_recogniser
 from countersign.corpus.readiness.catalogue import CODES
 from countersign.corpus.readiness.compare import CompareSettings, compare
 from countersign.corpus.readiness.finish import Accepted, documents
@@ -95,9 +96,9 @@ async def _read(
     plan: Plan, working: WorkingFile, parser: SandboxedParser, temp: Path, watch: Callable[[Step], None]
 ) -> None:
     limits = plan.limits
-    settings = (
-        f"ocr={limits.ocr and limits.ocr_languages}|pages={limits.max_pages}|chars={limits.max_text_chars}"
-    )
+    there = find_recogniser(limits.ocr_languages) if limits.ocr else None
+    recognises = f"{there.languages}, not {there.missing}" if there else "nothing"  # until it is installed
+    settings = f"recognises {recognises}|pages={limits.max_pages}|chars={limits.max_text_chars}"
     served = {name: ",".join(sorted(languages)) for name, languages in plan.served.items()}
     way = Way(limits.max_bytes, limits.workers, f"{settings}|{sorted(served.items())}")
     nothing = frozenset[str]()
@@ -187,7 +188,7 @@ def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Pl
         folder=workspace.state / FOLDER / _name(scope),
         scope=scope,
         origins={name: open_connector(settings[name], around[name]) for name in chosen},
-        limits=replace(workspace.parsing, ocr=ocr and workspace.parsing.ocr),
+        limits=replace(workspace.parsing, ocr=ocr),
         tenants=workspace.tenants,
         speaks_for={name: s.tenants for name, s in settings.items() if s.tenants},
         served={name: languages_of(workspace, name) for name in chosen},
