@@ -240,6 +240,35 @@ def test_what_says_of_itself_that_it_is_void_and_what_says_so_of_something_else(
     assert other.codes() == part.codes() == set()
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Тариф действует до 31.12.2025.", {"expired"}),
+        ("Valid until 1 March 2026.", {"expired"}),
+        ("Ереже 2025 жылғы 31 желтоқсанға дейін қолданылады.", {"expired"}),
+        ("Вступает в силу с 1 сентября 2026 года.", {"not_yet_valid"}),
+        ("Действует с 1 января 2024 года.", set[str]()),
+        ("Valid until 1 March 2027.", set[str]()),
+        ("Карта действительна до 03/29.", set[str]()),
+    ],
+)
+def test_what_a_document_says_of_its_own_time(line: str, expected: set[str]) -> None:
+    assert Audit().add("a.docx", "Порядок", line, *RULES).codes() == expected
+    told = Audit().add(
+        "a.docx", "Порядок", line, *RULES, valid_from=day("2024-01-01"), valid_to=day("2030-01-01")
+    )
+    assert told.codes() == set()
+
+
+def test_a_document_that_replaces_another_by_number() -> None:
+    audit = Audit().add("order_114.docx", "Приказ № 114", "О порядке на парковке.")
+    audit.add("order_131.docx", "Приказ № 131", "Взамен приказа № 114 от 2 марта 2025 года.")
+    found = audit.findings()
+    assert [(f.code, f.document.external_id, f.other_evidence) for f in found] == [
+        ("superseded_present", "order_114.docx", "Взамен приказа № 114 от 2 марта 2025 года.")
+    ]
+
+
 def test_stale_against_the_rhythm_of_the_source_and_against_its_max_age() -> None:
     audit = Audit()
     for number in range(10):

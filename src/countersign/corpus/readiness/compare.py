@@ -9,7 +9,7 @@ from countersign.corpus.readiness.compare_contradictions import Contradictions
 from countersign.corpus.readiness.compare_known import CompareSettings, Library, known_documents
 from countersign.corpus.readiness.compare_languages import translations
 from countersign.corpus.readiness.compare_rights import attachments
-from countersign.corpus.readiness.compare_time import stale, superseded
+from countersign.corpus.readiness.compare_time import stale, superseded, validity
 from countersign.corpus.readiness.compare_versions import Versions, duplicates
 from countersign.corpus.readiness.seams import ProfileStore
 from countersign.domain.readiness import ReadinessFinding
@@ -31,6 +31,7 @@ def compare(
     versions = Versions(unique, library, now, chosen)
     yield from versions.findings()
     yield from superseded(documents, unique, library, now)
+    yield from validity(documents, library, now)
     yield from translations(unique, library)
     yield from Contradictions(unique, library, versions.families, now, chosen).findings()
     yield from stale(documents, now, chosen)

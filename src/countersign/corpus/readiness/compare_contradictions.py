@@ -206,8 +206,8 @@ def _key(statement: Statement) -> bytes:
     words, clock = _specific(about), ":" in statement.value
     if len(words) < MIN_WORDS:
         words |= about.core & _VERBS
-    if not words or len(about.core) < MIN_WORDS:
-        return b""
+    if not words or len(about.core) < MIN_WORDS or (clock and len(words) < MIN_SURE_WORDS):
+        return b""  # opening hours are said of every place in the same words
     unit = (
         statement.value.rpartition(" ")[2] if statement.kind in ("duration", "number") and not clock else ""
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from countersign.corpus.readiness.head import STATUS, SUPERSEDED, UNTIL
 from countersign.corpus.readiness.labels import Label, Relation, both, folder_of, label, relation, stem_of
 from countersign.corpus.readiness.seams import Profile, ProfileStore, Statement
-from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, STATUS, listed
+from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, listed
 from countersign.corpus.readiness.subject import inert
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
@@ -92,7 +93,17 @@ class Said:
     statements: tuple[Statement, ...]
     names: frozenset[str]
     identifiers: frozenset[str]
-    status: Statement | None
+    head: tuple[Statement, ...] = ()
+    """What the document says of itself (`readiness/head`)."""
+
+    @property
+    def void(self) -> Statement | None:
+        return next((statement for statement in self.head if statement.value == SUPERSEDED), None)
+
+    def over(self, now: datetime) -> bool:
+        """By its own words it is void, or holds until a day that has passed."""
+        until = next((s.value.partition(" ")[2] for s in self.head if s.value.startswith(UNTIL)), "")
+        return self.void is not None or ("" < until < now.date().isoformat())
 
 
 class Library:
@@ -155,5 +166,5 @@ def one_person_away(first: Said, second: Said) -> bool:
 
 def _said(statements: Sequence[Statement]) -> Said:
     plain = tuple(statement for statement in statements if statement.kind not in (NAMES, IDENTIFIERS, STATUS))
-    status = next((statement for statement in statements if statement.kind == STATUS), None)
-    return Said(plain, listed(statements, NAMES), listed(statements, IDENTIFIERS), status)
+    head = tuple(statement for statement in statements if statement.kind == STATUS)
+    return Said(plain, listed(statements, NAMES), listed(statements, IDENTIFIERS), head)

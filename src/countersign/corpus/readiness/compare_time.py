@@ -10,6 +10,7 @@ from statistics import median
 
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
 from countersign.corpus.readiness.compare_versions import FAMILY_LIKENESS, LEAST_LIKENESS
+from countersign.corpus.readiness.head import REPLACES, SINCE, UNTIL
 from countersign.corpus.readiness.signature import likeness
 from countersign.domain.readiness import DocumentKey, ReadinessFinding
 
@@ -34,15 +35,54 @@ def superseded(
         if older is not None and older.place not in told:
             told.add(older.place)
             yield _superseded(older, document)
+    numbered = _numbered(documents)
     for document in documents:
-        status = library.said(document.key).status
-        if status is not None and document.place not in told and not _ended(document, now):
+        said = library.said(document.key)
+        void = said.void
+        if void is not None and document.place not in told and not _ended(document, now):
             told.add(document.place)
-            yield finding("superseded_present", "warning", document, evidence=status.text, page=status.page)
+            yield finding("superseded_present", "warning", document, evidence=void.text, page=void.page)
+        for statement in said.head:
+            word, _, number = statement.value.partition(" ")
+            older = numbered.get(number) if word == REPLACES else None
+            if (
+                older is not None
+                and older is not document
+                and older.place not in told
+                and not _ended(older, now)
+            ):
+                told.add(older.place)
+                yield finding(
+                    "superseded_present", "warning", older, evidence=older.profile.title, other=document,
+                    other_evidence=statement.text, other_page=statement.page,
+                )  # fmt: skip
     for older, newer in _editions(unique):
         if older.place not in told and not _ended(older, now):
             told.add(older.place)
             yield _superseded(older, newer)
+
+
+def validity(documents: Sequence[Known], library: Library, now: datetime) -> Iterator[ReadinessFinding]:
+    """Documents that say themselves that their time is over or has not come, where the source says nothing of it."""
+    today = now.date().isoformat()
+    for document in documents:
+        for statement in library.said(document.key).head:
+            word, _, day = statement.value.partition(" ")
+            if word == UNTIL and document.profile.valid_to is None and day < today:
+                yield finding("expired", "warning", document, evidence=statement.text, page=statement.page)
+            elif word == SINCE and document.profile.valid_from is None and day > today:
+                yield finding("not_yet_valid", "info", document, evidence=statement.text, page=statement.page)
+
+
+def _numbered(documents: Sequence[Known]) -> dict[str, Known]:
+    """Number → the only document whose title or name is about it."""
+    found: dict[str, list[Known]] = defaultdict(list)
+    for document in documents:
+        serial = document.name.serial or document.title.serial
+        for number in {*document.name.numbers, *document.title.numbers}:
+            if serial or len(number) > 2:
+                found[number].append(document)
+    return {number: members[0] for number, members in found.items() if len(members) == 1}
 
 
 def stale(documents: Sequence[Known], now: datetime, settings: CompareSettings) -> Iterator[ReadinessFinding]:

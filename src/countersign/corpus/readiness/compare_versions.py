@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from countersign.domain.readiness import ReadinessFinding, Severity
 
 _EMPTY_BYTES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _SAME_LABEL_CROWD = 64
+_PERIOD = re.compile(r"\d{4}(?:-\d\d)?$")
 _SHOWN = 3
 _TEXT_CHARS = 190
 _REWORDED = 0.7
@@ -154,7 +156,7 @@ class Versions:
         if relation == "series" and (found or filled_in):
             return
         labelled = relation in ("same", "version", "dated") and kin >= self._settings.version_likeness
-        if found and not filled_in and (labelled or _mostly_agree(found, mine, theirs)):
+        if found and not filled_in and (labelled or _mostly_agree(found, mine, theirs, alike)):
             severity = self._severity(relation, older, newer, kin)
             if severity is not None:
                 yield _versions_differ(severity, older, newer, found)
@@ -176,8 +178,8 @@ class Versions:
             newer.profile.supersedes == older.key.external_id
             or older.profile.supersedes == newer.key.external_id
         )
-        apart = in_force(older.profile, self._now) != in_force(newer.profile, self._now)
-        if linked or apart:
+        over = not (in_force(older.profile, self._now) and in_force(newer.profile, self._now))
+        if linked or over or self._library.said(older.key).void is not None:
             return None
         sure = relation in ("same", "version") and kin >= _SURE_LIKENESS
         return "error" if sure else "warning"
@@ -252,9 +254,17 @@ def _overlap(first: frozenset[str], second: frozenset[str]) -> float:
     return len(first & second) / union if union else 0.0
 
 
-def _mostly_agree(found: list[Difference], mine: Said, theirs: Said) -> bool:
-    """Documents with unrelated names are versions only when most of what they say is the same."""
-    return 3 * len(found) <= min(len(mine.statements), len(theirs.statements))
+def _mostly_agree(found: list[Difference], mine: Said, theirs: Said, alike: float) -> bool:
+    """Documents with unrelated names are versions when most of what they say is the same, or when nothing but figures
+    differs and none of these is the period that they speak of."""
+    if 3 * len(found) <= min(len(mine.statements), len(theirs.statements)):
+        return True
+    periods = any(_PERIOD.match(statement.value) for d in found for statement in (d.first, d.second))
+    return (
+        alike >= _COPY_LIKENESS
+        and not periods
+        and (mine.names, mine.identifiers) == (theirs.names, theirs.identifiers)
+    )
 
 
 def _other_subject(relation: Relation, first: Known, second: Known, mine: Said, theirs: Said) -> bool:
@@ -277,8 +287,8 @@ def _in_order(first: Known, second: Known, mine: Said, theirs: Said) -> tuple[Kn
         return second, first
     if second.profile.supersedes == first.key.external_id:
         return first, second
-    if (mine.status is None) != (theirs.status is None):
-        return (first, second) if mine.status is not None else (second, first)
+    if (mine.void is None) != (theirs.void is None):
+        return (second, first) if mine.void is None else (first, second)
     before = first.older_than(second)
     if before is None:
         before = _dated_before(first, second)

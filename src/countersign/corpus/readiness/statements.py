@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from countersign.corpus.glossary import concepts, places
 from countersign.corpus.readiness.figures import Figure, Reading, read, unit_of_header
+from countersign.corpus.readiness.head import of_itself
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.sentences import sentences
 from countersign.corpus.terms import fold, is_stop_word, stem, words
@@ -29,8 +30,6 @@ NAMES = "names"
 """Kind of the one statement that lists the proper names of a document: never shown, only compared."""
 IDENTIFIERS = "identifiers"
 """Kind of the one statement that lists the numbers which name something: contracts, accounts, phones."""
-STATUS = "status"
-"""Kind of a statement about the document itself: `superseded`, `draft`."""
 
 _CLAUSE = re.compile(
     r"[;:—]\s|,\s+(?:and|but|which|who|where|while|и|а|но|который|которая|которое|которые|где|если|при|ал|бірақ|және)\s"
@@ -39,7 +38,6 @@ _CLAUSE_WORDS = 3
 _MAX_SENTENCE_CHARS = 1_200
 _MAX_LISTED = 48
 _TEXT_CHARS = 200
-_HEAD_ELEMENTS = 6
 _PROSE = ("heading", "paragraph", "list_item", "caption")
 _LISTING = re.compile(
     r"^\s*(?:\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2}){1,4}\.?\s|[a-zа-яәіңғүұқөһ]\)\s|[-–—•*▪●]\s)"
@@ -48,19 +46,6 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _PART = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<![.!?:|\n«\"“(])(?<=[\w,;–—-]\s)[A-ZА-ЯЁӘІҢҒҮҰҚӨҺ][^\W\d_]{2,}")
 _QUOTED = re.compile(r"[«“\"]([^«»“”\"\n]{2,40})[»”\"]")
-_SUPERSEDED = re.compile(
-    r"утратил[аои]?\s+силу\s*(?:$|[.!)]|с\s+\d|в\s+связи)|(?:больше\s+)?не\s+действует\s*(?:$|[.!)]|с\s+\d)"
-    r"|заменен[ао]?\s+(?:нов|редакци)|(?:күші|күшін)\s+жой(?:ыл|ған)\w*\s*(?:$|[.!)])|\bsuperseded\s+by\b"
-    r"|no\s+longer\s+(?:valid|in\s+force)\s*(?:$|[.!)]|since|as\s+of)|withdrawn\s+and\s+replaced"
-    r"|^\W*(?:отмен[её]н[аоы]?|недействител(?:ен|ьна|ьно|ьный)|неактуальн\w+|устарел\w*|архивная\s+версия|ескірген|мұрағаттық\s+нұсқа"
-    r"|obsolete|superseded|withdrawn|archived\s+version)\W*(?:$|с\s+\d|since|from)"
-)
-_OF_SOMETHING_ELSE = re.compile(
-    r"стать|част[ьи]|пункт|абзац|глав[аы]|примечан|прежн|предыдущ|ранее|настоящ\w+\s+\w+\s+замен|\bno?\.?\s?\d|тарма|\bбап|бөлік|бұрынғы"
-    r"|section|article|clause|paragraph|previous|earlier|\bby\s+this\b|is\s+hereby"
-)
-_ITSELF = re.compile(r"^\W*(?:настоящ|данн|этот|документ|this|осы|бұл|құжат)")
-_MAX_STATUS_CHARS = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +85,7 @@ def statements(elements: Sequence[Element], language: Language) -> tuple[Stateme
             found += _of_element(element, spoken, identifiers)
     return (
         *found[:MAX_STATEMENTS],
-        *_status(elements),
+        *of_itself(elements),
         *(
             Statement("", " ".join(word for word, _ in counted.most_common(_MAX_LISTED)), kind, "")
             for kind, counted in ((NAMES, names), (IDENTIFIERS, identifiers))
@@ -222,20 +207,6 @@ def _note(word: str, names: Counter[str]) -> None:
     folded = fold(word)
     if not is_stop_word(folded) and (not concepts(folded) or places(folded)):
         names[skeleton(folded) or folded] += 1
-
-
-def _status(elements: Sequence[Element]) -> Iterator[Statement]:
-    """What the head of a document says of the document itself."""
-    head = [element for element in elements if element.kind in _PROSE or element.kind == "header"][
-        :_HEAD_ELEMENTS
-    ]
-    for element in head:
-        text = fold(element.text)
-        if len(text) > _MAX_STATUS_CHARS or not _SUPERSEDED.search(text) or _LISTING.match(text):
-            continue
-        if _ITSELF.match(text) or not _OF_SOMETHING_ELSE.search(text):
-            yield Statement("", "superseded", STATUS, _inert(element.text), element.page)
-            return
 
 
 def _inert(text: str, around: int = 0) -> str:
