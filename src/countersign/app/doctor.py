@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from countersign.access.keys import load_server_key
 from countersign.app.freshness import Freshness, SourceFreshness
+from countersign.app.indexing import is_shared
 from countersign.app.owner import WorkspaceLock
 from countersign.config import ConfigInvalid, load, problems
 from countersign.domain.clock import SystemClock, from_iso, iso
@@ -159,6 +160,8 @@ def _disk(workspace: Workspace) -> Check:
 
 
 def _owner(workspace: Workspace) -> Check:
+    if is_shared(workspace):
+        return Check("owner", "ok", "any number of processes may run this workspace; one of them leads")
     lock = WorkspaceLock(workspace.state)
     if not workspace.state.is_dir():
         return Check("owner", "warn", "no state folder", "run `countersign init`")
@@ -368,7 +371,7 @@ def _freshness(source: SourceFreshness, look: Look) -> Check:
 async def _index(workspace: Workspace, database: Database, model_cache: Path) -> list[Check]:
     """As a reader: nothing is opened for writing, nothing is applied."""
     from countersign.app.house import choose_embedder, index_version, make_chunker
-    from countersign.app.indexing import embedded_indexes, is_shared, shared_indexes
+    from countersign.app.indexing import embedded_indexes, shared_indexes
     from countersign.storage.database import last_seq
 
     embedder, _ = choose_embedder(workspace, model_cache)

@@ -79,6 +79,8 @@ logger = logging.getLogger(__name__)
 
 _CARETAKER_S = 600.0
 _RESTART_S = 10
+_ALONE_LEASE_S, _SHARED_LEASE_S = 60.0, 20.0
+"""Where others wait to take over, a worker may be silent for less."""
 
 
 @dataclass(slots=True)
@@ -325,6 +327,7 @@ async def _join(
         concurrency=2 * workspace.parsing.workers + 2,
         attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS, MAIL_JOB: NOTIFY_ATTEMPTS},
         without=leader.not_mine if leader else tuple,
+        lease_s=_SHARED_LEASE_S if leader else _ALONE_LEASE_S,
     )
     sync = Sync(database, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake, outbox)
     reading = Reading(database, workspace, sync, connect, clock)

@@ -13,8 +13,7 @@ from countersign.domain.errors import CountersignError, ProviderError, StorageEr
 from countersign.domain.ids import new_id
 from countersign.domain.jobs import Handler, Job, Jobs
 
-_LEASE_S = 20.0
-"""How long a worker may be silent before another takes its jobs."""
+_LEASE_S = 60.0
 _IDLE_S = 0.25
 _MAX_ATTEMPTS = 6
 _FIRST_RETRY_S = 2.0
@@ -25,7 +24,8 @@ logger = logging.getLogger(__name__)
 class Worker:
     """`handlers` by job kind. `run` works until cancelled; `drain` works until nothing is due.
 
-    `attempts` by job kind, where it is not six. `without` names the kinds that this process may not do at the moment.
+    `attempts` by job kind, where it is not six. `without` names the kinds that this process may not do at the moment;
+    `lease_s` is how long this worker may be silent before another takes its jobs.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Worker:
         concurrency: int = 2,
         attempts: Mapping[str, int] | None = None,
         without: Callable[[], Collection[str]] = tuple,
+        lease_s: float = _LEASE_S,
     ) -> None:
         self._jobs = jobs
         self._handlers = handlers
@@ -44,6 +45,7 @@ class Worker:
         self._concurrency = concurrency
         self._attempts = dict(attempts or {})
         self._without = without
+        self._lease_s = lease_s
         self._name = new_id("worker")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -94,7 +96,7 @@ class Worker:
 
     async def _claim(self, free: int) -> list[Job]:
         try:
-            return await self._jobs.claim(self._name, free, _LEASE_S, without=self._without())
+            return await self._jobs.claim(self._name, free, self._lease_s, without=self._without())
         except StorageError as error:
             logger.warning("jobs could not be claimed: %s", error.code)
             await asyncio.sleep(_FIRST_RETRY_S)
@@ -125,7 +127,7 @@ class Worker:
 
     async def _renew_leases(self) -> None:
         while True:
-            await asyncio.sleep(_LEASE_S / 3)
+            await asyncio.sleep(self._lease_s / 3)
             if self._running:
                 with contextlib.suppress(StorageError):
-                    await self._jobs.renew(self._name, list(self._running), _LEASE_S)
+                    await self._jobs.renew(self._name, list(self._running), self._lease_s)

@@ -39,12 +39,9 @@ setting = Table(
 )
 
 counter = Table(
-    "counter",
-    metadata,
-    Column("name", String, primary_key=True),
-    Column("value", BigInteger, nullable=False),
+    "counter", metadata, Column("name", String, primary_key=True), Column("value", BigInteger, nullable=False),
     comment="`mutation` numbers every change of the corpus; its row lock keeps numbers and commits in one order",
-)
+)  # fmt: skip
 
 lease = Table(
     "lease", metadata, Column("name", String, primary_key=True), Column("holder", String, nullable=False),
@@ -463,7 +460,9 @@ readiness_audit = Table(
     Column("started", String, nullable=False),
     Column("finished", String, comment="null = a source could not be read to its end"),
     Column("sources", JSON, nullable=False),
-    Column("body", JSON, nullable=False, comment="the report's figures, without anything that quotes a document"),
+    Column(
+        "body", JSON, nullable=False, comment="the report's figures, without anything that quotes a document"
+    ),
     Column("complete", Boolean, nullable=False, comment="every finding is kept below"),
     Index("ix_readiness_audit_newest", "tenant", "started"),
 )
