@@ -62,13 +62,6 @@ def audited(desk: Desk) -> Desk:
     return desk
 
 
-def test_before_any_audit_the_page_says_how_to_make_one(open_page: Open, desk: Desk) -> None:
-    page = open_page("olzhas")
-    page.goto(f"{desk.url}/readiness")
-    expect(page.get_by_text("countersign audit data")).to_be_visible()
-    assert page.goto(f"{desk.url}/readiness/aud_none").status == 404  # type: ignore[union-attr]
-
-
 def test_the_page_says_the_verdict_what_to_do_and_leads_to_the_findings(
     open_page: Open, audited: Desk
 ) -> None:

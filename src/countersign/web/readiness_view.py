@@ -24,6 +24,8 @@ Tone = Literal["good", "warn", "bad", "calm"]
 
 FIRST: Final = 5
 """How many actions stand on the first screen."""
+_CUT: Final = 20_000
+"""From so many findings on, a report may hold not all of them."""
 _MAX_LISTED: Final = 20_000
 """Documents in the appendix; the JSON beside the report has all."""
 _GOOD, _FAIR = 90.0, 70.0
@@ -191,7 +193,7 @@ def view_of(report: ReadinessReport) -> ReportView:
     return ReportView(
         report=report,
         verdict=_verdict(report, codes),
-        with_errors=len(errors),
+        with_errors=_at_least(len(errors), report, "error"),
         with_warnings=len(warnings),
         policies=_policies(report.sources),
         scores=tuple(_score_line(score, severities) for score in report.sources),
@@ -202,6 +204,13 @@ def view_of(report: ReadinessReport) -> ReportView:
         concerned=concerned,
         left_out=left_out,
     )
+
+
+def _at_least(documents: int, report: ReadinessReport, severity: Severity) -> int:
+    """A report of very many findings keeps only the first; its sums by code are of all."""
+    if len(report.findings) < _CUT:
+        return documents
+    return max([documents, *(code.documents for code in report.codes if code.severity == severity)])
 
 
 def _verdict(report: ReadinessReport, codes: Sequence[CodeLine]) -> Verdict:
