@@ -16,6 +16,7 @@ from countersign.app.library import Change, Submission
 from countersign.domain.answers import AnswerStatus, RefusalReason
 from countersign.domain.errors import NotFound, SourceError, UsageError
 from countersign.domain.workspace import SourceSettings
+from countersign.sources.files import FilesConnector
 from tests.journeys.parts import (
     START,
     MovableClock,
@@ -498,13 +499,15 @@ async def test_a_file_that_vanishes_between_list_and_read_is_told_and_costs_no_o
     await sync(house)
     root = house.workspace.root / "files"
     (root / "a.md").write_text("# A\n\nThe tariff of a card is 12 tenge.", encoding="utf-8")
+    (root / "fees.md").write_text(fee("0.6") + "\n\nFrom now on.", encoding="utf-8")
+    read = FilesConnector.read
 
-    def vanish(step: Any) -> None:
-        if step.external_id == "a.md":
-            (root / "fees.md").unlink()
+    def vanish(connector: FilesConnector, external_id: str, max_bytes: int) -> bytes:
+        (root / "fees.md").unlink(missing_ok=True)
+        return read(connector, external_id, max_bytes)
 
-    report = await house.sync("intranet", vanish)
-    await house.worker.drain()
+    monkeypatch.setattr(FilesConnector, "read", vanish)
+    report = await sync(house)
     assert report.problems == (("fees.md", "source_file_gone"),)
     assert (report.changed, report.unchanged, report.removed) == (1, 1, 0)
     clerk = await person(house, "clerk")
