@@ -386,6 +386,12 @@ SOURCE_PROBLEM: Mapping[str, str] = {
     "source_file_too_large": N_("The file is larger than allowed."),
     "source_changed_while_read": N_("It changed while it was read; the next pass tries again."),
     "source_name_unreadable": N_("The name cannot be read."),
+    "source_ref_missing": N_("The repository has no such branch or tag."),
+    "source_private_key_unreadable": N_("The private key cannot be read."),
+    "source_key_invalid": N_("A name in the bucket cannot be used as one."),
+    "source_sidecar_too_large": N_("The manifest is too large."),
+    "source_query_unusable": N_("The query cannot be sent as it is written."),
+    "source_unsupported": N_("The server cannot be read safely."),
     "erased": N_("It was erased here and is not taken in again."),
 }
 
