@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import paramiko
@@ -141,7 +143,7 @@ class BucketWorld(FolderWorld):
             "access_key": Secret("${env:S3_ID}", "reader"),
             "secret_key": Secret("${env:S3}", S3_SECRET),
             "allow_http": True,
-            "timeout": timedelta(seconds=5),
+            "timeout": timedelta(seconds=30),
         }
         super().__init__(folder, f"s3://{bucket}/shared/files", options, wire)
 
@@ -424,3 +426,62 @@ def test_anything_else_that_fsspec_knows_is_read_without_options(tmp_path: Path)
     memory.rm("/archive", recursive=True)
     with pytest.raises(SourceError):
         list(connector.list())
+
+
+def test_what_a_server_says_it_does_not_have_counts_for_nothing(tmp_path: Path) -> None:
+    """One answer tells the kind of a name, another that there is no kind: only the first is believed."""
+    told = "<propstat><prop><resourcetype><collection/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat>"
+    untold = (
+        "<propstat><prop><resourcetype/><getetag/></prop><status>HTTP/1.1 404 Not Found</status></propstat>"
+    )
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        here = environ["PATH_INFO"].rstrip("/")
+        below = f"<response><href>{here}/sub/</href>{told}{untold}</response>" if here == "/dav" else ""
+        body = (
+            f'<multistatus xmlns="DAV:"><response><href>{here}/</href>{told}</response>{below}</multistatus>'
+        )
+        return answering("207 Multi-Status", body.encode())(environ, start)
+
+    with HttpServer(application) as server:
+        world = webdav_world(tmp_path, server.port)
+        world.settings = replace(world.settings, rights_sidecar="")
+        assert list(world.connector().list()) == []
+
+
+# -- shares -----------------------------------------------------------------------------------------------------
+def entry(name: str, attributes: int, tag: int = 0) -> Any:
+    """As the library tells one name of a folder."""
+    from smbclient._os import SMBDirEntryInformation
+
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    told = SMBDirEntryInformation(moment, moment, moment, moment, 7, 4096, attributes, tag, 1, name)
+    return SimpleNamespace(name=name, smb_info=told)
+
+
+def test_names_of_a_share_are_files_and_folders_and_never_links() -> None:
+    from countersign.sources.tree_smb import _found  # pyright: ignore[reportPrivateUsage]
+
+    plain, folder = _found(entry("a.txt", 0x20)), _found(entry("sub", 0x10))
+    assert plain is not None and (plain.is_folder, plain.size, bool(plain.revision)) == (False, 7, True)
+    assert plain.modified == datetime(2026, 1, 1, tzinfo=UTC)
+    assert folder is not None and folder.is_folder
+    assert _found(entry("link", 0x420, 0xA000000C)) is None
+    assert _found(entry("junction", 0x410, 0xA0000003)) is None
+    assert _found(entry("deduplicated.txt", 0x420, 0x80000013)) is not None
+
+
+def test_a_share_that_does_not_answer_is_told_as_every_other(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    options = {
+        "user": "reader",
+        "password": Secret("${env:SMB}", sftp_server.PASSWORD),
+        "timeout": timedelta(seconds=2),
+    }
+    world = FolderWorld(tmp_path, f"smb://127.0.0.1:{port}/share/sub", options)
+    assert first_error(world).code == "source_unavailable"
+    for name in ("../a", "a\\..\\b"):
+        with pytest.raises(SourceError):
+            world.connector().read(name, 1_000)
+    world.connector().close()

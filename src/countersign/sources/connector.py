@@ -26,6 +26,8 @@ class Listed:
 class SourceConnector(Protocol):
     """Reads one configured source. Raises `SourceError` when the source as a whole cannot be read.
 
+    One that holds connections may also have `close()`, which is called when a pass is over.
+
     What is wrong with a single document is said in `SourceDocument.quarantine`, so that one bad row hides no other.
     """
 

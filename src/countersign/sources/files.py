@@ -76,6 +76,9 @@ class FilesConnector:
             )
         return content
 
+    def close(self) -> None:
+        self._tree.close()
+
 
 def is_error_page(name: str, content: bytes) -> bool:
     """Whether a server sent a web page under the name of something that cannot be one."""

@@ -102,6 +102,9 @@ class GitConnector:
             )
         return content
 
+    def close(self) -> None:
+        self._tree.close()
+
 
 class GitTree:
     """The files of one commit. Links and submodules are left out; nothing is ever checked out."""
@@ -171,6 +174,10 @@ class GitTree:
             except failures() as error:
                 raise file_gone(path, "it is not in this commit") from error
         return bytes(content[: max_bytes + 1])
+
+    def close(self) -> None:
+        if self._repo is not None:
+            self._repo.close()
 
     def _blobs(self) -> dict[str, bytes]:
         """Path in the repository → id of the content."""

@@ -57,6 +57,9 @@ class FsspecTree:
         except OSError as error:
             raise file_gone(path, error.strerror or type(error).__name__) from error
 
+    def close(self) -> None:
+        """It holds nothing open."""
+
     def _place(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
 

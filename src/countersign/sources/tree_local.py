@@ -58,6 +58,9 @@ class LocalTree:
         except OSError as error:
             raise file_gone(path, error.strerror or type(error).__name__) from error
 
+    def close(self) -> None:
+        """It holds nothing open."""
+
     def _inside(self, path: str) -> Path:
         """An id is data: it must not climb out of the source, by dots or by a link."""
         try:

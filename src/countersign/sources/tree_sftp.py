@@ -85,6 +85,10 @@ class SftpTree:
                     raise
                 raise file_gone(path, "the server does not open it") from error
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     def _check_way(self, channel: Any, path: str) -> None:
         """No folder on the way may be a link: it could lead out of the source."""
         steps = path.split("/")[:-1]

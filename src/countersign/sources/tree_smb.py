@@ -85,6 +85,9 @@ class SmbTree:
         except (FileNotFoundError, PermissionError) as error:
             raise file_gone(path, "it cannot be opened") from error
 
+    def close(self) -> None:
+        self._smb.reset_connection_cache(fail_on_error=False, connection_cache=self._how["connection_cache"])
+
     def _open(self) -> None:
         if self._is_open:
             return

@@ -78,6 +78,9 @@ class WebdavTree:
                     break
         return bytes(content[: max_bytes + 1])
 
+    def close(self) -> None:
+        self._client.close()
+
     def _refusal(self, path: str, status: int) -> SourceError:
         if status in (401, 403):
             return refused(self._source)
@@ -140,7 +143,13 @@ class WebdavTree:
         return replies
 
     def _found(self, name: str, reply: ElementTree.Element) -> Found:
-        known = {node.tag.removeprefix(_DAV): node for node in reply.iterfind(f"{_DAV}propstat/{_DAV}prop/*")}
+        known = {
+            node.tag.removeprefix(_DAV): node
+            for group in reply.iterfind(f"{_DAV}propstat")
+            if " 200"
+            in (group.findtext(f"{_DAV}status") or " 200")  # others tell what the server does not have
+            for node in group.iterfind(f"{_DAV}prop/*")
+        }
         kind = known.get("resourcetype")
         if kind is None:
             raise self._garbled()

@@ -76,6 +76,10 @@ class FileTree(Protocol):
         """At most `max_bytes` + 1 bytes. Raises `SourceError` (`source_file_gone`)."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections; nothing is asked of it afterwards."""
+        ...
+
 
 def walk(listing: Callable[[str], Iterable[Found]], way: tuple[PosixNode, ...] = ()) -> Iterator[FileEntry]:
     """Every file below the root, folder by folder. `listing` takes a path below the root, "" for the root itself.
