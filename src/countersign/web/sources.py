@@ -16,7 +16,7 @@ from countersign.storage.document_views import left_out
 from countersign.web.rendering import Web, problem_code, redirect, status_of
 from countersign.web.routing import SignedIn, TheWeb, pages
 from countersign.web.visitor import Visitor, read_signed_form
-from countersign.web.wording import LEFT_OUT
+from countersign.web.wording_data import LEFT_OUT
 
 router = pages()
 
