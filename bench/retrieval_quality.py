@@ -25,7 +25,8 @@ from bench.collections import Collection, Query, VectorCache, cache_folder, data
 from countersign.corpus.embedding import EmbeddedE5
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, mix
-from countersign.retrieval.retrieve import RetrievalSettings, legs
+from countersign.retrieval.retrieve import RetrievalSettings, lead_named, legs, search_questions
+from countersign.retrieval.routing import Routing
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, Hit, IndexRow, Scope
 from countersign.storage.passage_index import TantivyIndex
 
@@ -77,6 +78,9 @@ def measure(name: str) -> dict[str, Any]:
             collection, [_fused(q, h, FusionWeights()) for q, h in zip(collection.queries, cold, strict=True)]
         )
         result["warm"] = _mean(collection, _warm(index, collection, vectors, cold))
+        routed = _routed(index, collection, vectors, cold)
+        if routed is not None:
+            result["cold, named documents ahead"] = _mean(collection, routed)
         if any(query.history for query in collection.queries):
             result["cold with history"] = _mean(collection, _with_history(index, collection, cache, vectors))
         index.close()
@@ -198,6 +202,31 @@ def _with_history(
             for weight, text, v in asked
         ]
         orders.append([c.passage_id for c in (mix(parts) if len(parts) > 1 else parts[0][1])])
+    return orders
+
+
+def _routed(
+    index: TantivyIndex, collection: Collection, vectors: np.ndarray, cold: Sequence[Sequence[Hit]]
+) -> list[list[int]] | None:
+    """Orders with the documents ahead that a question names; None where titles name nothing that is asked for."""
+    routing = Routing()
+    for chunk in collection.chunks:
+        routing.add(chunk.document, chunk.text.split("\n")[0], chunk.document.split("#")[0])
+    routes = [routing.route(query.text) for query in collection.queries]
+    if not any(routes):
+        return None
+    settings = RetrievalSettings()
+    orders: list[list[int]] = []
+    for query, vector, hits, route in zip(collection.queries, vectors, cold, routes, strict=True):
+        ordered, language = _candidates(query.text, hits, settings.weights), question_language(query.text)
+
+        def found(
+            scope: Scope, text: str = query.text, vector: np.ndarray = vector, language: str = language
+        ) -> list[Candidate]:
+            return search_questions(index, [(1.0, text)], [vector], scope, language, settings)
+
+        led = ordered if route is None else lead_named(ordered, route, SCOPE, found, settings)
+        orders.append([candidate.passage_id for candidate in led])
     return orders
 
 

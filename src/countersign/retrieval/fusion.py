@@ -7,7 +7,7 @@ scripts (fusing them there costs five sixths of the Russian → English quality)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from countersign.domain.documents import Language
 from countersign.retrieval.analysis import script_of_language
@@ -99,6 +99,18 @@ def mix(orders: Sequence[tuple[float, Sequence[Candidate]]]) -> list[Candidate]:
         for i, c in first.items()
     ]
     return sorted(mixed, key=lambda c: (-c.score, c.passage_id))
+
+
+def led(
+    others: Sequence[Candidate], named: Sequence[Candidate], ahead: Mapping[int, float], by: float
+) -> list[Candidate]:
+    """One order with the `named` candidates ahead of the `others` by `by`, and by `ahead` of each other; scores in [0, 1]."""
+    most = 1.0 + by + max(ahead.values(), default=0.0)
+    first = {
+        c.passage_id: replace(c, score=(c.score + by + ahead.get(c.passage_id, 0.0)) / most) for c in named
+    }
+    rest = [replace(c, score=c.score / most) for c in others if c.passage_id not in first]
+    return sorted([*first.values(), *rest], key=lambda c: (-c.score, c.passage_id))
 
 
 def _stretched(best: Sequence[Hit], hits: Sequence[Hit]) -> dict[int, float]:

@@ -19,7 +19,8 @@ from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Language, Passage
 from countersign.domain.errors import ProviderError, StorageError
 from countersign.retrieval.analysis import question_language
-from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, mix
+from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
+from countersign.retrieval.routing import Route, Routing
 from countersign.retrieval.seams import Hit, PassageIndex, PassageSearch, PassageStore, Scope, Vector
 from countersign.retrieval.upkeep import catch_up
 
@@ -39,6 +40,12 @@ class RetrievalSettings:
     neighbours: int = 2
     """How many neighbouring passages may follow the found ones."""
     neighbour_max_chars: int = 2_000
+    routed_lead: float = 1.0
+    """What a passage of a document that the question names is ahead of others, in units of the best score."""
+    likely_lead: float = 0.4
+    """The same for the year and quarter that the question names, within those documents."""
+    max_routed: int = 2_000
+    """Documents that a question may name; more name nothing."""
     max_tail_rows: int = 5_000
     """A reader further behind its owner than this says so instead of answering slowly."""
 
@@ -75,6 +82,7 @@ class Retriever:
         self._embedder = embedder
         self._settings = settings or RetrievalSettings()
         self._catching_up: dict[str, asyncio.Lock] = {}
+        self._routings: dict[str, tuple[Routing, int]] = {}
         self._tails: dict[str, tuple[tuple[int, int], PassageSearch]] = {}
 
     async def retrieve(
@@ -99,7 +107,8 @@ class Retriever:
         questions = self._questions(query, history)
         vectors, reason = await self._embed([text for _, text in questions])
         language = question_language(query)
-        ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language)
+        route = await self._route(scope, [text for _, text in questions], seq)
+        ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language, route)
         passages, dropped = await self._permitted(ordered, scope, limit)
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
@@ -160,6 +169,21 @@ class Retriever:
         self._tails[tenant] = (key, view)
         return view
 
+    async def _route(self, scope: Scope, questions: Sequence[str], seq: int) -> Route | None:
+        """The documents that the last question names, or else the ones before it; none inside documents that were given."""
+        if scope.document_ids or not self._settings.routed_lead:
+            return None
+        routing, known = self._routings.get(scope.tenant, (Routing(), 0))
+        if known < seq:
+            for titled in await self._store.titles(scope.tenant, known):
+                if titled.live:
+                    routing.add(titled.document_id, titled.title, titled.filename)
+                else:
+                    routing.remove(titled.document_id)
+            self._routings[scope.tenant] = (routing, seq)
+        route = next(filter(None, map(routing.route, questions)), None)
+        return route if route is not None and len(route.documents) <= self._settings.max_routed else None
+
     # -- searching --------------------------------------------------------------------------------------------
     def _questions(self, query: str, history: Sequence[HistoryTurn]) -> list[tuple[float, str]]:
         """Weight and text of each search: the question alone, and after the person's earlier ones."""
@@ -185,16 +209,17 @@ class Retriever:
         vectors: Sequence[Vector] | None,
         scope: Scope,
         language: Language,
+        route: Route | None = None,
     ) -> list[Candidate]:
         """CPU-bound: runs on a thread."""
         if not scope.rights_ids or not scope.sources:
             return []
-        orders: list[tuple[float, list[Candidate]]] = []
-        for place, (weight, text) in enumerate(questions):
-            vector = vectors[place] if vectors is not None else None
-            hits = legs(search, text, vector, scope, language, self._settings)
-            orders.append((weight, fuse(hits, language, self._settings.weights, self._settings.candidates)))
-        return orders[0][1] if len(orders) == 1 else mix(orders)
+
+        def found(scope: Scope) -> list[Candidate]:
+            return search_questions(search, questions, vectors, scope, language, self._settings)
+
+        ordered = found(scope)
+        return ordered if route is None else lead_named(ordered, route, scope, found, self._settings)
 
     # -- the database's last word -----------------------------------------------------------------------------
     async def _permitted(
@@ -240,6 +265,44 @@ def legs(
     lexical = list(dict.fromkeys(hit.passage_id for hit in hits))
     mean = settings.query_means.get(language)
     return hits + search.search_vector(vector, scope, settings.candidates, also=lexical, query_mean=mean)
+
+
+def search_questions(
+    search: PassageSearch,
+    questions: Sequence[tuple[float, str]],
+    vectors: Sequence[Vector] | None,
+    scope: Scope,
+    language: Language,
+    settings: RetrievalSettings,
+) -> list[Candidate]:
+    """The questions' candidates inside one scope in one order, by the weight of each question."""
+    orders: list[tuple[float, list[Candidate]]] = []
+    for place, (weight, text) in enumerate(questions):
+        vector = vectors[place] if vectors is not None else None
+        hits = legs(search, text, vector, scope, language, settings)
+        orders.append((weight, fuse(hits, language, settings.weights, settings.candidates)))
+    return orders[0][1] if len(orders) == 1 else mix(orders)
+
+
+def lead_named(
+    ordered: list[Candidate],
+    route: Route,
+    scope: Scope,
+    found: Callable[[Scope], list[Candidate]],
+    settings: RetrievalSettings,
+) -> list[Candidate]:
+    """`ordered` with the passages of the documents that the question names ahead, those of its year first.
+
+    `found` searches a scope. Documents that this scope does not admit lead nowhere: then the order stays as it was.
+    """
+    named = found(replace(scope, document_ids=route.documents))
+    if not named:
+        return ordered
+    likeliest = found(replace(scope, document_ids=route.likeliest)) if route.likeliest else []
+    known = {candidate.passage_id for candidate in named}
+    both = [*named, *(replace(c, score=c.score / 2) for c in likeliest if c.passage_id not in known)]
+    ahead = {candidate.passage_id: settings.likely_lead for candidate in likeliest}
+    return led(ordered, both, ahead, settings.routed_lead)
 
 
 def _scored(passage: Passage, candidate: Candidate) -> Passage:

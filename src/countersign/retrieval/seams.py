@@ -62,6 +62,17 @@ class IndexRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Titled:
+    """What a document is called, for routing. `live` False: it is gone."""
+
+    document_id: str
+    title: str
+    filename: str
+    live: bool
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One passage in one leg. `score` orders the leg: BM25, or the dense score made comparable across languages."""
 
@@ -164,6 +175,10 @@ class PassageStore(Protocol):
 
     async def permitted(self, passage_ids: Iterable[int], scope: Scope) -> dict[int, Passage]:
         """Re-check: those of `passage_ids` that `scope` admits at this moment; absent means denied."""
+        ...
+
+    async def titles(self, tenant: str, after_seq: int) -> list[Titled]:
+        """Every document changed after `after_seq`, whoever may read it: for routing, which shows nothing."""
         ...
 
     async def document(self, scope: Scope, limit: int) -> list[Passage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sqlalchemy import (
 
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, Passage
-from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Vector
+from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Titled, Vector
 from countersign.storage.database import Database, last_seq, only_filter
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tables import document, embedding, passage
@@ -68,6 +69,9 @@ class SqlPassageStore:
 
     async def neighbours(self, near: Passage, scope: Scope, reach: int) -> list[Passage]:
         return await self._database.read(neighbouring_passages, near, scope, reach)
+
+    async def titles(self, tenant: str, after_seq: int) -> list[Titled]:
+        return await self._database.read(titled_documents, tenant, after_seq)
 
     async def document(self, scope: Scope, limit: int) -> list[Passage]:
         return await self._database.read(document_passages, scope, limit)
@@ -130,6 +134,16 @@ def _day(stored: str | None, when_open: int, *, round_up: bool) -> int:
         return when_open
     seconds = from_iso(stored).timestamp()
     return int(-(-seconds // 86_400) if round_up else seconds // 86_400)
+
+
+def titled_documents(connection: Connection, tenant: str, after_seq: int) -> list[Titled]:
+    columns = (document.c.id, document.c.title, document.c.external_id, document.c.deleted, document.c.seq)
+    changed = (document.c.tenant == tenant, document.c.seq > after_seq)
+    rows = connection.execute(select(*columns).where(*changed).order_by(document.c.seq))
+    return [
+        Titled(row.id, row.title, PurePosixPath(row.external_id).stem, row.deleted is None, row.seq)
+        for row in rows
+    ]
 
 
 def live_ids(connection: Connection, tenant: str) -> set[int]:
@@ -218,7 +232,7 @@ def permitted_passages(
         rows = [row for row in rows if _may_see(row, scope)]
         untold = _with_hidden_successor(connection, rows, scope)
         found |= {row.passage_id: _passage(row, untold) for row in rows}
-    if scope.ended:  # what ended only because of something that this person may not see has not ended for them
+    if scope.ended:  # what something unseen has ended has not ended for this person
         ends = {key: shown.valid_to for key, shown in found.items()}
         found = {key: found[key] for key, end in ends.items() if end is not None and end <= scope.as_of}
     return found

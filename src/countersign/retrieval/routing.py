@@ -1,0 +1,172 @@
+"""Which documents a question names: the company, product or body that titles and file names begin with, and the year.
+
+What counts as a name is learned from the titles alone: the words a title begins with, up to the first one that holds a
+figure or that follows many different beginnings (`10-K`, `Earnings`, `tariffs`: kinds of documents, not whose they are).
+A question names it in the same words, run together or apart, by its initials, or by an abbreviation that begins it; as
+names are written: with a capital, and not only as the first word of the question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from countersign.retrieval.analysis import fold
+
+_WORD = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*|&")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_ASKED_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
+_QUARTER = re.compile(r"\bq([1-4])|([1-4])q\b")
+_KIND_FOLLOWS = 3
+"""A word that follows this many different beginnings says what kind of document it is."""
+_MAX_NAME_WORDS = 5
+_LEAST_LETTERS = 3
+_MAX_ENDING = 4
+"""Letters that Russian and Kazakh may add to a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Documents that the question names; `likely` says by document how well its label fits the year and quarter asked."""
+
+    documents: frozenset[str]
+    likely: Mapping[str, float]
+
+    @property
+    def likeliest(self) -> frozenset[str]:
+        """Those of the year and quarter that the question names; empty where it names none that tells them apart."""
+        most = max(self.likely.values(), default=0.0)
+        found = frozenset(document for document, score in self.likely.items() if score == most)
+        return found if most > 0 and found != self.documents else frozenset()
+
+
+@dataclass(slots=True)
+class Routing:
+    """Derived data of one tenant: fed with titles as documents change, asked with questions."""
+
+    _titles: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    _names: dict[str, frozenset[str]] | None = None
+    """Name without spaces → its documents."""
+    _short: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    def add(self, document_id: str, title: str, filename: str = "") -> None:
+        self._titles[document_id] = (title, filename)
+        self._names = None
+
+    def remove(self, document_id: str) -> None:
+        if self._titles.pop(document_id, None) is not None:
+            self._names = None
+
+    def route(self, question: str) -> Route | None:
+        """None where the question names no document, or so many that it might as well name none."""
+        names = self._learned()
+        found = self._named(question, names)
+        if not found:
+            return None
+        documents = frozenset[str]().union(*(names.get(name) or self._short[name] for name in found))
+        if 2 * len(documents) > len(self._titles):
+            return None
+        return Route(documents, self._likely(question, documents))
+
+    def _learned(self) -> dict[str, frozenset[str]]:
+        if self._names is None:
+            self._names, self._short = _learn(self._titles)
+        return self._names
+
+    def _named(self, question: str, names: Mapping[str, frozenset[str]]) -> list[str]:
+        """Longest first; a part of a longer one is not said again."""
+        words = [match.group() for match in _WORD.finditer(question)]
+        found: list[str] = []
+        taken: set[int] = set()
+        for size in range(_MAX_NAME_WORDS, 0, -1):
+            for start in range(len(words) - size + 1):
+                places = set(range(start, start + size))
+                said = words[start : start + size]
+                if places & taken or not _written_as_name(said, start):
+                    continue
+                name = self._known(_joined(said), len(said[-1]), names)
+                if name and (len(name) > _LEAST_LETTERS or _capitals(said) > 1):
+                    found.append(name)
+                    taken |= places
+        return found
+
+    def _known(self, said: str, last: int, names: Mapping[str, frozenset[str]]) -> str:
+        if said in names or said in self._short:
+            return said
+        cuts = range(1, min(_MAX_ENDING, last - _LEAST_LETTERS) + 1)
+        begun = (said[:-cut] for cut in cuts)
+        return next((word for word in begun if word in names or (word in self._short and len(word) > 4)), "")
+
+    def _likely(self, question: str, documents: frozenset[str]) -> dict[str, float]:
+        years = set(_ASKED_YEAR.findall(question))
+        quarters = {a or b for a, b in _QUARTER.findall(fold(question))}
+        likely: dict[str, float] = {}
+        for document in documents:
+            label = fold(" ".join(self._titles[document]))
+            own = set(_YEAR.findall(label))
+            newest = max(years, default="")
+            score = 0.6 * bool(own & years) + 0.4 * (newest in own) if years else 0.0
+            theirs = {a or b for a, b in _QUARTER.findall(label.replace("_", " ").replace("q", " q"))}
+            likely[document] = score + 0.5 * bool(quarters & theirs)
+        return likely
+
+
+def _learn(
+    titles: Mapping[str, tuple[str, str]],
+) -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str]]]:
+    """Names, and what is short for one of them: initials, its first word, or the beginning of a long one."""
+    labels = {part for pair in titles.values() for part in pair if part}
+    beginnings: dict[str, set[str]] = defaultdict(set)
+    words_of = {label: [fold(word) for word in _WORD.findall(label.replace("_", " "))] for label in labels}
+    for words in words_of.values():
+        for word in words[1:]:
+            beginnings[word].add(words[0])
+    kinds = {word for word, first in beginnings.items() if len(first) >= _KIND_FOLLOWS and word != "&"}
+    name_of = {label: _name(words, kinds) for label, words in words_of.items()}
+    names: dict[str, set[str]] = defaultdict(set)
+    short: dict[str, set[str]] = defaultdict(set)
+    for document, pair in titles.items():
+        for label in pair:
+            name = name_of.get(label, ())
+            if name:
+                names[_joined(name)].add(document)
+    for name in {name for name in name_of.values() if name}:
+        for alias in _aliases(name):
+            short[alias].add(_joined(name))
+    unique = {alias: frozenset(names[next(iter(full))]) for alias, full in short.items() if len(full) == 1}
+    return {name: frozenset(documents) for name, documents in names.items()}, unique
+
+
+def _name(words: list[str], kinds: set[str]) -> tuple[str, ...]:
+    name: list[str] = []
+    for word in words[:_MAX_NAME_WORDS]:
+        if any(map(str.isdigit, word)) or (word in kinds and name):
+            break
+        name.append(word)
+    return tuple(name) if len(_joined(name)) >= _LEAST_LETTERS else ()
+
+
+def _aliases(name: tuple[str, ...]) -> set[str]:
+    """`Johnson & Johnson`: `jnj`, `jj`; `MGM Resorts`: `mgm`; `JPMorgan`: `jpm`."""
+    found = {"".join("n" if word == "&" else word[0] for word in name), name[0]}
+    found.add("".join(word[0] for word in name if word != "&"))
+    if len(name) == 1 and len(name[0]) >= 6:
+        found.add(name[0][:3])
+    return {alias for alias in found if len(alias) >= 2}
+
+
+def _joined(words: Iterable[str]) -> str:
+    return "".join(re.sub(r"['’]s?$|['’.]", "", fold(word)) for word in words if word != "&")
+
+
+def _written_as_name(words: list[str], start: int) -> bool:
+    """With a capital; a lone first word of a question has one anyway, unless it has two."""
+    if words[0] == "&" or words[-1] == "&" or not words[0][:1].isupper():
+        return False
+    return start > 0 or len(words) > 1 or _capitals(words) > 1
+
+
+def _capitals(words: Iterable[str]) -> int:
+    return sum(char.isupper() for word in words for char in word)
