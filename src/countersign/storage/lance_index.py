@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 _KEEP_VERSIONS = timedelta(hours=1)
 """How long a reader that asks nothing may stay behind."""
+_AT_ONCE = timedelta(milliseconds=1)
 _MAX_COMMITS, _MIN_PENDING, _PENDING_SHARE = 64, 1_000, 0.05
 """After so many commits, or rows outside the indexes, they are brought up to date."""
 _RETRAIN_GROWTH = 4
@@ -336,7 +337,8 @@ class Rebuild:
         with lance_errors():
             if self._index.has_vectors and table_of.index_vectors(self._table, len(self._held)):
                 divided = len(self._held)
-            self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+            # Nobody reads it yet, so nothing that is not its newest version is needed.
+            self._table.optimize(cleanup_older_than=_AT_ONCE, delete_unverified=True)
             version = int(self._table.version)
         done = replace(
             self._manifest,
