@@ -194,7 +194,8 @@ def _clocks(text: str, found: list[Figure]) -> str:
 
 def _identifiers(text: str) -> tuple[str, tuple[str, ...]]:
     found = [re.sub(r"[^\w]", "", match.group(1)) for match in _NUMBERED.finditer(text)]
-    text = _NUMBERED.sub(lambda match: chr(1) * len(match.group()), text)
+    if found:
+        text = _NUMBERED.sub(lambda match: chr(1) * len(match.group()), text)
     for match in _IDENTIFIER.finditer(text):
         written = match.group()
         if sum(map(str.isdigit, written)) < 2 or _is_value(written, text, match.end()):

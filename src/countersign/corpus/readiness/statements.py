@@ -213,9 +213,9 @@ def _inert(text: str, around: int = 0) -> str:
     """One line without control and format characters, at most 200 characters, those about `around` if not all."""
     start = max(0, around - _TEXT_CHARS // 2) if len(text) > _TEXT_CHARS else 0
     part = text[start : start + 2 * _TEXT_CHARS]
-    plain = " ".join(
-        "".join(char if unicodedata.category(char)[0] not in "CZ" else " " for char in part).split()
-    )
+    if not part.isprintable():
+        part = "".join(char if unicodedata.category(char)[0] not in "CZ" else " " for char in part)
+    plain = " ".join(part.split())
     plain = f"…{plain}" if start else plain
     return plain if len(plain) <= _TEXT_CHARS else plain[: _TEXT_CHARS - 1] + "…"
 
