@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from countersign.domain.errors import ConfigError, CountersignError, SourceError
 from countersign.domain.workspace import Secret, SourceSettings
 from countersign.sources.files import FilesConnector
 from countersign.sources.registry import Surroundings
+from countersign.sources.trees import moment_of, settled
 from countersign.testing.source_connector_suite import SourceConnectorSuite
 from tests.sources import http_servers, sftp_server
 from tests.sources.http_servers import Application, HttpServer, webdav
@@ -447,6 +449,27 @@ def test_what_a_server_says_it_does_not_have_counts_for_nothing(tmp_path: Path) 
         world = webdav_world(tmp_path, server.port)
         world.settings = replace(world.settings, rights_sidecar="")
         assert list(world.connector().list()) == []
+
+
+def test_a_revision_is_told_only_once_no_other_change_can_look_the_same() -> None:
+    now = time.time()
+    assert settled("7-1", now - 10_000, 120.0) == "7-1"
+    assert settled("7-1", now - 1, 120.0) == ""
+    assert settled("7-1", now + 10_000, 120.0) == "", "a clock that runs ahead of ours tells nothing"
+
+
+def test_dates_that_cannot_be_true_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    world = FolderWorld(tmp_path / "files", str(tmp_path / "files"), {})
+    stamps = {"past.txt": 0, "future.txt": 7_258_118_400, "true.txt": _BEGINNING_S}
+    for name, stamp in stamps.items():
+        world.put(name, "A note.", ("staff",))
+        os.utime(tmp_path / "files" / name, (stamp, stamp))
+    found = {item.document.external_id: item.document.modified for item in world.connector().list()}
+    assert (found["past.txt"], found["future.txt"]) == (None, None)
+    assert found["true.txt"] == datetime.fromtimestamp(_BEGINNING_S, UTC)
+    for stamp in (float("nan"), float("inf"), -1e30, 1e30):
+        assert moment_of(stamp) is None
 
 
 # -- shares -----------------------------------------------------------------------------------------------------

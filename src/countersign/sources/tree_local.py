@@ -106,7 +106,7 @@ class LocalTree:
             name,
             is_folder=False,
             size=status.st_size,
-            revision=settled(revision, max(status.st_mtime, status.st_ctime), _GRAIN_S),
+            revision=settled(revision, status.st_ctime, _GRAIN_S),
             modified=moment_of(status.st_mtime),
             node=_node(place, name, status) if self._rights else None,
         )

@@ -144,7 +144,7 @@ def _found(known: Any) -> Found | None:
         name,
         is_folder=False,
         size=int(told.end_of_file),
-        revision=settled(revision, max(written, changed), _GRAIN_S),
+        revision=settled(revision, changed or written, _GRAIN_S),
         modified=moment_of(written),
     )
 
