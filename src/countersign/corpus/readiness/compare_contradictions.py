@@ -13,7 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, in_force
+from countersign.corpus.readiness.compare_known import (
+    CompareSettings,
+    Known,
+    Library,
+    finding,
+    in_force,
+)
 from countersign.corpus.readiness.labels import Label
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.readiness.statements import About

@@ -64,7 +64,22 @@ class Known:
     def relates(self, other: Known) -> Relation:
         """By name, by title, and by the name of the one and the title of the other: many files have no title."""
         crossed = (relation(self.name, other.title), relation(self.title, other.name))
-        return both(relation(self.name, other.name), relation(self.title, other.title), crossed)
+        said = both(relation(self.name, other.name), relation(self.title, other.title), crossed)
+        return self._by_folders(other) if said == "same" and self.folder != other.folder else said
+
+    def _by_folders(self, other: Known) -> Relation:
+        """One label in two folders: `2024/report` and `2025/report` are a series, `almaty/hours` and `astana/hours`
+        may be."""
+        mine, theirs = label(self.folder), label(other.folder)
+        serial = self.name.serial or self.title.serial
+        if mine.periods != theirs.periods:
+            return "series"
+        if mine.dates and theirs.dates and mine.dates != theirs.dates:
+            return "series" if serial else "dated"
+        if mine.numbers and theirs.numbers and mine.numbers != theirs.numbers:
+            return "unsure"
+        beside = folder_of(self.folder) == folder_of(other.folder)
+        return "unsure" if beside and mine.words - theirs.words and theirs.words - mine.words else "same"
 
     def older_than(self, other: Known) -> bool | None:
         """What names and folders say of their age: marks such as `old`, then the edition, then the date; None when
@@ -96,15 +111,6 @@ class Said:
     head: tuple[Statement, ...] = ()
     """What the document says of itself (`readiness/head`)."""
 
-    @property
-    def void(self) -> Statement | None:
-        return next((statement for statement in self.head if statement.value == SUPERSEDED), None)
-
-    def over(self, now: datetime) -> bool:
-        """By its own words it is void, or holds until a day that has passed."""
-        until = next((s.value.partition(" ")[2] for s in self.head if s.value.startswith(UNTIL)), "")
-        return self.void is not None or ("" < until < now.date().isoformat())
-
 
 class Library:
     """Statements by document, read from the store when asked for and kept while they are in use."""
@@ -112,6 +118,13 @@ class Library:
     def __init__(self, store: ProfileStore) -> None:
         self._store = store
         self._said: OrderedDict[DocumentKey, Said] = OrderedDict()
+        self._heads: dict[DocumentKey, tuple[Statement, ...]] = {}
+
+    def head(self, key: DocumentKey) -> tuple[Statement, ...]:
+        """What the document says of itself; kept for all of them, being little."""
+        if key not in self._heads:
+            self._heads[key] = self.said(key).head
+        return self._heads[key]
 
     def said(self, key: DocumentKey) -> Said:
         found = self._said.get(key)
@@ -162,6 +175,17 @@ def one_person_away(first: Said, second: Said) -> bool:
     names = first.names - second.names and second.names - first.names
     identifiers = first.identifiers - second.identifiers and second.identifiers - first.identifiers
     return bool(names or identifiers)
+
+
+def void(head: Sequence[Statement]) -> Statement | None:
+    """Where a document says of itself that it is void."""
+    return next((statement for statement in head if statement.value == SUPERSEDED), None)
+
+
+def over(head: Sequence[Statement], now: datetime) -> bool:
+    """By its own words it is void, or holds until a day that has passed."""
+    until = next((s.value.partition(" ")[2] for s in head if s.value.startswith(UNTIL)), "")
+    return void(head) is not None or "" < until < now.date().isoformat()
 
 
 def _said(statements: Sequence[Statement]) -> Said:

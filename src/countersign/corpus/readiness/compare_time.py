@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from statistics import median
 
-from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding
+from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, void
 from countersign.corpus.readiness.compare_versions import FAMILY_LIKENESS, LEAST_LIKENESS
 from countersign.corpus.readiness.head import REPLACES, SINCE, UNTIL
 from countersign.corpus.readiness.signature import likeness
@@ -37,12 +37,12 @@ def superseded(
             yield _superseded(older, document)
     numbered = _numbered(documents)
     for document in documents:
-        said = library.said(document.key)
-        void = said.void
-        if void is not None and document.place not in told and not _ended(document, now):
+        head = library.head(document.key)
+        ended = void(head)
+        if ended is not None and document.place not in told and not _ended(document, now):
             told.add(document.place)
-            yield finding("superseded_present", "warning", document, evidence=void.text, page=void.page)
-        for statement in said.head:
+            yield finding("superseded_present", "warning", document, evidence=ended.text, page=ended.page)
+        for statement in head:
             word, _, number = statement.value.partition(" ")
             older = numbered.get(number) if word == REPLACES else None
             if (
@@ -66,7 +66,7 @@ def validity(documents: Sequence[Known], library: Library, now: datetime) -> Ite
     """Documents that say themselves that their time is over or has not come, where the source says nothing of it."""
     today = now.date().isoformat()
     for document in documents:
-        for statement in library.said(document.key).head:
+        for statement in library.head(document.key):
             word, _, day = statement.value.partition(" ")
             if word == UNTIL and document.profile.valid_to is None and day < today:
                 yield finding("expired", "warning", document, evidence=statement.text, page=statement.page)

@@ -17,6 +17,7 @@ from countersign.corpus.readiness.compare_known import (
     finding,
     in_force,
     one_person_away,
+    void,
 )
 from countersign.corpus.readiness.labels import Relation
 from countersign.corpus.readiness.seams import Statement
@@ -179,7 +180,7 @@ class Versions:
             or older.profile.supersedes == newer.key.external_id
         )
         over = not (in_force(older.profile, self._now) and in_force(newer.profile, self._now))
-        if linked or over or self._library.said(older.key).void is not None:
+        if linked or over or void(self._library.head(older.key)) is not None:
             return None
         sure = relation in ("same", "version") and kin >= _SURE_LIKENESS
         return "error" if sure else "warning"
@@ -271,7 +272,8 @@ def _other_subject(relation: Relation, first: Known, second: Known, mine: Said, 
     """Alike in wording and about something else: a form filled in twice."""
     if relation in ("version", "dated"):
         return False
-    if relation == "same" and first.folder == second.folder:
+    named = first.name.words and first.name.words == second.name.words
+    if relation == "same" and named and first.folder == second.folder:
         return False
     return one_person_away(mine, theirs)
 
@@ -287,8 +289,8 @@ def _in_order(first: Known, second: Known, mine: Said, theirs: Said) -> tuple[Kn
         return second, first
     if second.profile.supersedes == first.key.external_id:
         return first, second
-    if (mine.void is None) != (theirs.void is None):
-        return (second, first) if mine.void is None else (first, second)
+    if (void(mine.head) is None) != (void(theirs.head) is None):
+        return (second, first) if void(mine.head) is None else (first, second)
     before = first.older_than(second)
     if before is None:
         before = _dated_before(first, second)

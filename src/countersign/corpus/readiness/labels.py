@@ -47,8 +47,12 @@ _LANGUAGES = {
     }.items()
     for name in names.split()
 }  # fmt: skip
+_AGE = (
+    (re.compile(r"(?:стар|прежн|предыдущ|устаревш|архивн|отмен[её]нн)(?:ый|ий|ая|яя|ое|ее|ые|ие|ого|его|ой|ей|ых|их)$"), -1),
+    (re.compile(r"(?:нов|действующ|актуальн|обновл[её]нн|исправленн|финальн|итогов)(?:ый|ий|ая|ое|ее|ые|ие|ого|его|ой|ей|ых|их)$"), 1),
+)  # fmt: skip
 _GENERIC_TEXT = (
-    "scan scanned img image photo picture pic page doc document documents docx file untitled noname new text book sheet presentation "
+    "re fw fwd scan scanned img image photo picture pic page doc document documents docx file untitled noname new text book sheet presentation "
     "slide slides attachment message mail letter report1 скан документ файл лист книга презентация изображение фото письмо сообщение "
     "вложение безымянный название названия құжат сурет хат dsc pdf microsoft word excel powerpoint лист1 sheet1 untitled1"
 )
@@ -166,6 +170,12 @@ def _alike_but_words(first: Label, second: Label) -> bool:
     return same and (first.words == second.words or not first.words & second.words)
 
 
+def _age_of(part: str) -> int:
+    if part in _OLDER or part in _NEWER:
+        return 1 if part in _NEWER else -1
+    return next((age for pattern, age in _AGE if pattern.match(part)), 0)
+
+
 class _Reader:
     """Takes one part of a label after the other; what it makes of them is in `done`."""
 
@@ -189,8 +199,9 @@ class _Reader:
             number = parts[1] if len(parts) > 1 and parts[1][0].isdigit() else ""
             self._edition.append(part if part in _COPIES else number or part)
             return 2 if number else 1
-        if part in _OLDER or part in _NEWER:
-            self._age += 1 if part in _NEWER else -1
+        age = _age_of(part)
+        if age:
+            self._age += age
             self._edition.append(part)
         elif part in _LANGUAGES:
             self._language = _LANGUAGES[part]
