@@ -138,9 +138,7 @@ class WebWorld:
             RightsRule("to-staff-hr/**", ("staff", "hr")),
             RightsRule("to-staff/**", ("staff",)),
         )
-        return connector(
-            self.root, self.wire.port, rules=rules, timeout=timedelta(seconds=5), include=("to-*",)
-        )
+        return connector(self.root, self.wire.port, rules=rules, include=("to-*",))
 
     def put(self, name: str, text: str, groups: tuple[str, ...]) -> None:
         self.remove(name)
@@ -357,8 +355,8 @@ def test_pauses_between_requests_are_kept(
     pages.at["/a"] = lambda environ: next(tired)
     assert set(by_path(tmp_path, port, delay=timedelta(seconds=2))) == {"/", "/a", "/b"}
     assert slept[0] == 0.0
-    assert all(pause > 25 for pause in slept[1:])
-    assert max(slept) > 40
+    assert all(pause > 3 for pause in slept[1:]), "longer than our own pause"
+    assert max(slept) > 31, "longer than the usual one"
 
 
 def test_sitemaps_are_read_instead_of_links(tmp_path: Path, pages: Pages, port: int) -> None:
