@@ -258,6 +258,7 @@ def test_fields_are_shown_by_name_where_there_is_no_text(bank: Bank) -> None:
     bank.add(1, title="Перевод", body="500 | 700", readers="staff")
     [item] = bank.connector(body=None).list()
     assert item.document.filename == "1.html"
+    assert next(bank.connector(title=None).list()).document.title == "1"
     assert "<p>body: 500 | 700</p>" in bank.connector(body=None).read("1", 10_000).decode()
     options: dict[str, Any] = {"body": None, "fields": ("body",), "labels": {"body": "Комиссия, ₸"}}
     assert "<p>Комиссия, ₸: 500 | 700</p>" in bank.connector(**options).read("1", 10_000).decode()

@@ -245,7 +245,7 @@ class DatabaseConnector:
             source=self._settings.name,
             external_id=key,
             tenant=tenant,
-            title=labels["title"],
+            title=labels["title"] or (key if self._layout.body_format == "text" else ""),
             filename=f"{key.replace('/', '_')[:100]}.{self._layout.suffix}",
             mime=self._layout.mime,
             rights=Rights() if problem else rights,
