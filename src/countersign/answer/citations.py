@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from countersign.answer.cells import cell_of
 from countersign.answer.courtesy import is_courtesy
 from countersign.corpus.glossary import concepts
 from countersign.corpus.language import detect
@@ -198,6 +199,7 @@ def _resting_on(n: int, claims: tuple[Claim, ...]) -> str:
 def _citation(n: int, passage: Passage, resting: str) -> Citation:
     start, end = best_quote(passage, resting)
     page = _page_at(passage, start)
+    cell = cell_of(passage, resting)
     return Citation(
         n,
         new_id("cit"),
@@ -212,6 +214,9 @@ def _citation(n: int, passage: Passage, resting: str) -> Citation:
         _union(passage, page),
         " / ".join(passage.heading_path),
         passage.sheet,
+        cell.row if cell else "",
+        cell.column if cell else "",
+        cell.unit if cell else "",
     )
 
 

@@ -129,9 +129,12 @@ def _refusal(turn: Turn, reason: RefusalReason) -> str:
 def _redacted(line: Line, turn: Turn) -> tuple[Citation, ...]:
     """A quote is output too: what the text may not show, its citation may not show either."""
     sees, key = sees_personal(turn), line.tenant_keys(turn.principal.tenant)
+
+    def shown(text: str) -> str:
+        return line.guard.redact(text, may_see_personal=sees, tenant_key=key) if text else ""
+
     return tuple(
-        replace(c, quote=line.guard.redact(c.quote, may_see_personal=sees, tenant_key=key))
-        for c in turn.citations
+        replace(c, quote=shown(c.quote), row=shown(c.row), column=shown(c.column)) for c in turn.citations
     )
 
 

@@ -21,6 +21,15 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…;])\s+|\n+")
 _SMALL_SHARE = 0.25
 """A section under this share of the target may be joined with the next one of the same parent."""
 _SIDE = ("header", "footer")
+UNITS = re.compile(
+    r"\b(?:in|expressed in|amounts? in|figures in)\s+(?:[\w.]+\s+)?(?:thousands|millions|billions|dollars|tenge|percent)|"
+    r"\b(?:тыс|млн|млрд)\b\.?\s*(?:тенге|тг|руб|долл|евро|₸|\$)|\bв\s+(?:тысячах|миллионах|миллиардах|тенге|процентах)|"
+    r"\b(?:мың|млн|млрд)\s*(?:теңге|тг|₸)|\bтеңгемен\b|[$€₸]\s*(?:000|m|mln|bn)\b|\bединиц\w* измерения|\bөлшем бірлі",
+    re.IGNORECASE,
+)
+_MAX_UNITS_CHARS = 160
+_UNITS_REACH = 2
+"""How many elements before a table may say its units."""
 
 
 def estimate_tokens(texts: Sequence[str]) -> list[int]:
@@ -68,7 +77,7 @@ class StructureChunker:
 
     @property
     def settings_id(self) -> str:
-        return f"structure-1/{self._target}-{self._maximum}/{self._counter_id}"
+        return f"structure-2/{self._target}-{self._maximum}/{self._counter_id}"
 
     def chunk(self, document: ParsedDocument, title: str) -> tuple[Chunk, ...]:
         """Chunks in reading order; hidden elements never enter one."""
@@ -88,8 +97,11 @@ class StructureChunker:
         ordered = [*body, *reversed(sides.values())]
         counts = self._count([element.text for element in ordered]) if ordered else []
         pieces: list[_Piece] = []
-        for element, tokens in zip(ordered, counts, strict=True):
-            if tokens <= self._maximum:
+        for place, (element, tokens) in enumerate(zip(ordered, counts, strict=True)):
+            units = _units_of(ordered, place) if element.kind == "table" else ""
+            if units:
+                pieces += self._table_pieces(element, units)
+            elif tokens <= self._maximum:
                 pieces.append(_Piece(element, element.text, tokens, element.kind == "table"))
             elif element.kind == "table":
                 pieces += self._table_pieces(element)
@@ -101,11 +113,13 @@ class StructureChunker:
 
     # --- cutting
 
-    def _table_pieces(self, element: Element) -> Iterator[_Piece]:
-        """Whole rows under repeated header rows."""
+    def _table_pieces(self, element: Element, units: str = "") -> Iterator[_Piece]:
+        """Whole rows under repeated header rows, all under the line that says the units."""
         rows = element.text.split("\n")
-        counts = [count + 1 for count in self._count(rows)]
         head = element.header_rows
+        if units:
+            rows, head = [units, *rows], head + 1
+        counts = [count + 1 for count in self._count(rows)]
         if sum(counts[:head]) > self._maximum // 3 or head >= len(rows):
             head = 0  # a header that fills the piece is a row like the others
         top, top_tokens = rows[:head], sum(counts[:head])
@@ -197,6 +211,21 @@ class StructureChunker:
             "heading",
             "caption",
         )
+
+
+def _units_of(elements: Sequence[Element], place: int) -> str:
+    """The line before a table, on its page or sheet, that says what its figures are in; empty when it says so itself."""
+    table = elements[place]
+    top = "\n".join(table.text.split("\n")[: max(1, table.header_rows)])
+    if UNITS.search(top):
+        return ""
+    for before in reversed(elements[max(0, place - _UNITS_REACH) : place]):
+        if before.kind == "table" or (before.page, before.sheet) != (table.page, table.sheet):
+            break
+        line = " ".join(before.text.split())
+        if len(line) <= _MAX_UNITS_CHARS and UNITS.search(line):
+            return line
+    return ""
 
 
 def _kept(text: str, separator: re.Pattern[str]) -> list[str]:

@@ -69,6 +69,10 @@ class Citation:
     bbox: Box | None = None
     heading: str = ""
     sheet: str = ""
+    row: str = ""
+    """Of the table cell that the cited figure stands in: the row's label, the column's, and the table's unit."""
+    column: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
