@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import text
+from sqlalchemy import Connection, TextClause, text
 
 from countersign.app.house import House
 from countersign.testing.scripted_source import ManyEntries
@@ -95,9 +95,11 @@ async def _copy(house: House, count: int) -> None:
         )
         for first in range(1, count, _COPY):
             last = min(first + _COPY, count) - 1
-            await house.database.write(
-                lambda c, s=statement, f=first, t=last: c.execute(s, {"first": f, "last": t}).rowcount
-            )
+            await house.database.write(_insert, statement, first, last)
+
+
+def _insert(connection: Connection, statement: TextClause, first: int, last: int) -> None:
+    connection.execute(statement, {"first": first, "last": last})
 
 
 def main() -> None:
