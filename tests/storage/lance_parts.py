@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -103,4 +104,7 @@ def s3_server() -> Iterator[str]:
     try:
         yield address
     finally:
+        # What one server held, and how its bucket was set, outlives it within the process.
+        with urllib.request.urlopen(f"{address}/moto-api/reset", data=b"", timeout=30):
+            pass
         server.stop()
