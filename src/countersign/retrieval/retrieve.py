@@ -40,7 +40,7 @@ class RetrievalSettings:
     neighbours: int = 2
     """How many neighbouring passages may follow the found ones."""
     neighbour_max_chars: int = 2_000
-    routed_lead: float = 1.0
+    routed_lead: float = 0.2
     """What a passage of a document that the question names is ahead of others, in units of the best score."""
     likely_lead: float = 0.4
     """The same for the year and quarter that the question names, within those documents."""

@@ -2,6 +2,7 @@
 
 What counts as a name is learned from the titles alone: the words a title begins with, up to the first one that holds a
 figure or that follows many different beginnings (`10-K`, `Earnings`, `tariffs`: kinds of documents, not whose they are).
+Only titles of a series count, which a year, a number or a form tells apart: other titles are topics, not names.
 A question names it in the same words, run together or apart, by its initials, or by an abbreviation that begins it; as
 names are written: with a capital, and not only as the first word of the question.
 """
@@ -22,6 +23,8 @@ _QUARTER = re.compile(r"\bq([1-4])|([1-4])q\b")
 _KIND_FOLLOWS = 3
 """A word that follows this many different beginnings says what kind of document it is."""
 _MAX_NAME_WORDS = 5
+_MAX_TITLE_WORDS = 12
+"""A longer one is a sentence."""
 _LEAST_LETTERS = 3
 _MAX_ENDING = 4
 """Letters that Russian and Kazakh may add to a name."""
@@ -140,11 +143,16 @@ def _learn(
 
 
 def _name(words: list[str], kinds: set[str]) -> tuple[str, ...]:
+    """Whose document it is; nobody's where the label gives no year, number or form: it is not one of a series then."""
+    if len(words) > _MAX_TITLE_WORDS:
+        return ()
     name: list[str] = []
     for word in words[:_MAX_NAME_WORDS]:
         if any(map(str.isdigit, word)) or (word in kinds and name):
             break
         name.append(word)
+    if not any(any(map(str.isdigit, word)) for word in words[len(name) :]):
+        return ()
     return tuple(name) if len(_joined(name)) >= _LEAST_LETTERS else ()
 
 
