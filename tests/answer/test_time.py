@@ -25,12 +25,19 @@ pytestmark = pytest.mark.anyio
 
 ONLY_ONCE = "# Parking\n\nParking at the head office costs 900 tenge a day.\n"
 
+UNDATED: dict[str, str | bytes] = {
+    "badge-1.md": "# Badges\n\nA lost badge costs its owner 1700 tenge.\n",
+    "badge-2.md": "# Badges\n\nA lost badge costs its owner 1900 tenge.\n",
+}
+
 
 def library() -> tuple[dict[str, str | bytes], list[dict[str, Any]]]:
     """Three versions of every text in every language, each superseding the one before."""
-    files: dict[str, str | bytes] = {"parking.md": ONLY_ONCE}
+    files: dict[str, str | bytes] = {"parking.md": ONLY_ONCE, **UNDATED}
     rows: list[dict[str, Any]] = [
-        {"file": "parking.md", "acl": ["staff"], "valid_from": "2024-01-01", "valid_to": "2025-04-01"}
+        {"file": "parking.md", "acl": ["staff"], "valid_from": "2024-01-01", "valid_to": "2025-04-01"},
+        {"file": "badge-1.md", "acl": ["staff"]},
+        {"file": "badge-2.md", "acl": ["staff"], "supersedes": "badge-1.md"},
     ]
     for topic, languages in TEXTS.items():
         for language, (title, text, values) in languages.items():
@@ -114,21 +121,19 @@ async def test_a_date_given_beside_the_question_is_the_last_word(house: House) -
     assert "1 February 2025" in answer.text
 
 
-@pytest.mark.parametrize(
-    ("question", "said"),
-    [
-        ("What does parking at the head office cost a day?", "31 March 2025"),
-        ("Сколько стоит парковка (parking) у head office в день?", "31.03.2025"),
-    ],
-)
-async def test_what_has_ended_is_named_and_never_told(house: House, question: str, said: str) -> None:
-    answer = await ask(house, question)
-    if "парковка" in question and answer.warnings == ():
-        pytest.skip("words alone do not find it across languages")
+async def test_a_successor_without_a_day_begins_when_it_was_first_seen(house: House) -> None:
+    now = await ask(house, "What does a lost badge cost its owner?")
+    then = await ask(house, "What did a lost badge cost its owner in March 2025?")
+    assert "1900" in now.text and "1700" not in now.text
+    assert "1700" in then.text and "1900" not in then.text
+
+
+async def test_what_has_ended_is_named_and_never_told(house: House) -> None:
+    answer = await ask(house, "What does parking at the head office cost a day?")
     assert answer.status is AnswerStatus.REFUSED
     assert answer.refusal is RefusalReason.NO_EVIDENCE
     assert answer.warnings == ("only_superseded",)
-    assert said in answer.text
+    assert "31 March 2025" in answer.text
     assert "900" not in answer.text
     assert answer.citations == ()
 

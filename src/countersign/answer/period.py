@@ -120,7 +120,7 @@ _ATTRIBUTE = re.compile(r"(?:дағы|дегі|тағы|тегі|ғы|гі)$")
 _LOCATIVE = re.compile(r"(?:да|де|та|те|жылы|былтыр|кеше|бұрын)$")
 _LATIN_OR_RUSSIAN_MADE = re.compile(
     r"(?:\b(?:signed|issued|made|dated|born|hired|bought|sold|given|taken|written|sent|end|ends|ended|expires?|expired|expiring|"
-    r"begins?|began|starts?|started|due|scheduled|opened|concluded|registered|approved|published|adopted|submitted|received)|"
+    r"begins?|began|starts?|started|due|scheduled|opened|concluded|registered|approved|published|adopted|submitted|received|held|elected)|"
     r"\w+(?:нн|вш|т)(?:ый|ая|ое|ые|ого|ой|ых|ому|ым|ыми|ую|ий|ее|ие|его|ей|их)|"
     r"\w+(?:ивш|ывш|авш)\w{2,4}|\w+(?:ан|ен|ят)[аоы]?|"
     r"(?:откры|подписа|оформи|заключи|приня|уволи|получи|купи|взя|пода|утверди|заканчива|начина|истека)\w*)$"

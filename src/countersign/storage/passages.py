@@ -179,6 +179,7 @@ _SHOWN: Select[*tuple[Any, ...]] = select(
     passage.c.valid_to,
     document.c.valid_to.label("own_valid_to"),
     document.c.superseded_at,
+    document.c.supersedes,
     document.c.rights_id,
     passage.c.rights_id.label("own_rights_id"),
 ).join_from(passage, document, document.c.id == passage.c.document_id)
@@ -230,12 +231,36 @@ def permitted_passages(
         wanted = {"ids": passage_ids[start : start + _BATCH]}
         rows = connection.execute(statement, wanted | _in_force(scope)).all()
         rows = [row for row in rows if _may_see(row, scope)]
+        early = _not_yet_successor(connection, rows, scope)
+        rows = [row for row in rows if row.document_id not in early]
         untold = _with_hidden_successor(connection, rows, scope)
         found |= {row.passage_id: _passage(row, untold) for row in rows}
     if scope.ended:  # what something unseen has ended has not ended for this person
         ends = {key: shown.valid_to for key, shown in found.items()}
         found = {key: found[key] for key, end in ends.items() if end is not None and end <= scope.as_of}
     return found
+
+
+def _not_yet_successor(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], scope: Scope
+) -> frozenset[str]:
+    """Documents that name no day and were not yet known when `scope.as_of` was: what they supersede held then."""
+    undated = {
+        row.document_id: (row.source, row.supersedes)
+        for row in rows
+        if row.supersedes and row.valid_from is None
+    }
+    if not undated:
+        return frozenset()
+    later = connection.execute(
+        select(document.c.source, document.c.external_id).where(
+            document.c.tenant == scope.tenant,
+            document.c.external_id.in_([external_id for _, external_id in undated.values()]),
+            document.c.superseded_at > iso(scope.as_of),
+        )
+    )
+    held = {(row.source, row.external_id) for row in later}
+    return frozenset(identity for identity, key in undated.items() if key in held)
 
 
 def _with_hidden_successor(
