@@ -90,6 +90,8 @@ class Database:
                 return function(self._look_ups, *args, **kwargs)
             except DatabaseError as error:
                 raise _storage_error(error) from error
+            except UnicodeEncodeError as error:
+                raise _no_text() from error
 
     def read_now(
         self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
