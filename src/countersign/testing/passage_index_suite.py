@@ -36,6 +36,8 @@ from countersign.retrieval.seams import (
 )
 
 DIMENSION = 32
+_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+"""Several adapters inherit one drawn test; each draws anew and keeps nothing."""
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
 _WORDS = (
     "tariff",
@@ -115,7 +117,7 @@ class PassageIndexSuite(ABC):
             index.close()
 
     # -- rights -----------------------------------------------------------------------------------------------
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, deadline=None, suppress_health_check=_INHERITED)
     @given(data=st.data())
     def test_no_row_outside_the_scope(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
