@@ -37,7 +37,7 @@ async def test_an_answer_has_every_field_of_the_contract(served: Served) -> None
     assert body["cost"]["unmetered"] is True
     assert body["ai_generated"] is True
     [citation] = body["citations"]
-    fields = "n citation_id document_id external_id source version title page bbox heading sheet quote"
+    fields = "n citation_id document_id external_id source version title page bbox heading sheet row column unit quote"
     assert set(citation) == set(fields.split())
     assert body["claims"][0]["support"] == "literal"
     assert "990" in citation["quote"]

@@ -97,7 +97,8 @@ def _compare(connection: Connection, batch: Batch, item: Listed, row: RowMapping
         received = _arrive(connection, batch, doc, row, seen, provisional=False)
         return Confirmed(received, repeated=repeated)
     if not is_said_already and not quarantine_changed:
-        _arrive(connection, batch, _narrowed(doc, row), row, seen, provisional=True)
+        again = _set_aside(doc) != {name for name, said in row["parts"].items() if said["quarantine"]}
+        _arrive(connection, batch, _narrowed(doc, row), row, seen, provisional=not again)
     return Confirmed(must_read=not item.problem and not repeated, repeated=repeated)
 
 
@@ -115,6 +116,11 @@ def _arrive(
     known = (row["sha256"], row["blob"], row["size"])
     arrival = Arrival(doc, *known, "", ACTOR, batch.now, seen, provisional=provisional)
     return arrival.write(connection)
+
+
+def _set_aside(doc: SourceDocument) -> set[str]:
+    """Parts that are taken in or left out only when their holder is read."""
+    return {part.filename for part in doc.parts if part.quarantine}
 
 
 def _narrowed(doc: SourceDocument, row: RowMapping) -> SourceDocument:
