@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from countersign.app.pace import Pace
+from countersign.app.soundness import sound
 from countersign.corpus.ingest import Intake, Received, Seen
 from countersign.domain.clock import Clock, iso
 from countersign.domain.documents import SourceDocument
@@ -22,7 +23,6 @@ from countersign.domain.errors import CountersignError, SourceError
 from countersign.domain.workspace import RateLimit
 from countersign.sources.connector import Listed, SourceConnector
 from countersign.sources.connector_thread import ConnectorThread
-from countersign.app.soundness import sound
 from countersign.storage import confirmations, source_state
 from countersign.storage.confirmations import Batch
 from countersign.storage.database import Database
