@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from functools import cached_property
 from countersign.corpus.readiness.head import STATUS, SUPERSEDED, UNTIL
 from countersign.corpus.readiness.labels import Label, Relation, both, folder_of, label, relation, stem_of
 from countersign.corpus.readiness.seams import Profile, ProfileStore, Statement
-from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, listed
+from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, About, listed
 from countersign.corpus.readiness.subject import inert
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
@@ -101,7 +101,7 @@ def _age_marks(document: Known) -> int:
     return min(marks) if min(marks) < 0 else min(1, max(marks))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """The statements of one document, apart from those about itself."""
 
@@ -110,6 +110,16 @@ class Said:
     identifiers: frozenset[str]
     head: tuple[Statement, ...] = ()
     """What the document says of itself (`readiness/head`)."""
+
+    @cached_property
+    def by_core(self) -> dict[tuple[frozenset[str], bool], list[Statement]]:
+        """By what they are about, and whether a table says so; a document may be compared with many others."""
+        by_core: dict[tuple[frozenset[str], bool], list[Statement]] = defaultdict(list)
+        for statement in self.statements:
+            subject = About.decode(statement.subject)
+            if subject.core:
+                by_core[subject.core, subject.from_table].append(statement)
+        return by_core
 
 
 class Library:

@@ -22,7 +22,6 @@ from countersign.corpus.readiness.compare_known import (
 from countersign.corpus.readiness.labels import Relation
 from countersign.corpus.readiness.seams import Statement
 from countersign.corpus.readiness.signature import candidates, likeness, stack
-from countersign.corpus.readiness.statements import About
 from countersign.domain.readiness import ReadinessFinding, Severity
 
 _EMPTY_BYTES = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -188,7 +187,7 @@ class Versions:
 
 def differences(first: Said, second: Said) -> list[Difference]:
     """What both speak of with different values, in the order of the first document."""
-    mine, theirs = _by_core(first.statements), _by_core(second.statements)
+    mine, theirs = first.by_core, second.by_core
     found: list[Difference] = []
     for core, said in mine.items():
         if core in theirs:
@@ -200,15 +199,6 @@ def differences(first: Said, second: Said) -> list[Difference]:
         if best is not None and best[0][1] == core[1] and _overlap(core[0], best[0][0]) >= _REWORDED:
             found += _differ(said, best[1])
     return found
-
-
-def _by_core(said: Sequence[Statement]) -> dict[tuple[frozenset[str], bool], list[Statement]]:
-    by_core: dict[tuple[frozenset[str], bool], list[Statement]] = defaultdict(list)
-    for statement in said:
-        subject = About.decode(statement.subject)
-        if subject.core:
-            by_core[subject.core, subject.from_table].append(statement)
-    return by_core
 
 
 def _differ(mine: list[Statement], theirs: list[Statement]) -> list[Difference]:
@@ -245,7 +235,7 @@ def _value(statement: Statement) -> tuple[str, str]:
 
 def _kinship(mine: Said, theirs: Said) -> float:
     """Share of subjects that both speak of, of those of the one with fewer; 0 when there are hardly any."""
-    ours, others = _by_core(mine.statements), _by_core(theirs.statements)
+    ours, others = mine.by_core, theirs.by_core
     fewer = min(len(ours), len(others))
     return len(ours.keys() & others.keys()) / fewer if fewer >= _MIN_SUBJECTS else 0.0
 
