@@ -129,10 +129,13 @@ def chain(connection: Connection, tenant: str, after: int = 0) -> Iterator[Chain
         .where(event.c.tenant == tenant, event.c.seq > after)
         .order_by(event.c.seq)
     )
-    for row in connection.execution_options(yield_per=_FETCH).execute(query):
-        fields = tuple(row)
-        part = None if row.salt is None else PersonalPart(tenant, row.seq, row.salt, row.payload)
-        yield Link(*fields[:-2]), part
+    with connection.execution_options(yield_per=_FETCH).execute(
+        query
+    ) as rows:  # a reader may stop on the way
+        for row in rows:
+            fields = tuple(row)
+            part = None if row.salt is None else PersonalPart(tenant, row.seq, row.salt, row.payload)
+            yield Link(*fields[:-2]), part
 
 
 def _with_personal() -> Any:
@@ -153,8 +156,8 @@ def _story(connection: Connection, tenant: str, subject: str) -> tuple[RecordedE
 
 def _costs(connection: Connection, tenant: str, since: datetime, group_by: GroupBy) -> tuple[CostLine, ...]:
     query = _recorded(tenant).where(event.c.kind == str(EventKind.MODEL_CALLED), event.c.at >= iso(since))
-    rows = connection.execution_options(yield_per=_FETCH).execute(query)
-    return views.costs((_event(row) for row in rows), group_by)
+    with connection.execution_options(yield_per=_FETCH).execute(query) as rows:
+        return views.costs((_event(row) for row in rows), group_by)
 
 
 def _page(
