@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,26 @@ def test_deletes_of_a_writer_that_died_before_its_commit_do_not_stop_the_next_on
     index = TantivyIndex(before, DIMENSION, owner=True)
     assert index.passage_ids() == live_after(7)
     index.close()
+
+
+def test_a_writer_that_dies_when_segments_are_due_for_merging_loses_no_delete(tmp_path: Path) -> None:
+    """Tantivy begins to merge at eight segments; the next writer's first deletes meet the merge that it takes up again."""
+    program = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from countersign.storage.passage_index import TantivyIndex\n"
+        "from countersign.testing.passage_index_suite import DIMENSION, batch_of\n"
+        f"index = TantivyIndex(Path({str(tmp_path)!r}), DIMENSION, owner=True)\n"
+        "for seq in range(index.applied_seq + 1, index.applied_seq + 9):\n"
+        "    index.apply(batch_of(seq), seq)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for life in range(1, 4):
+        died = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=False)  # noqa: S603 our own
+        assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+        index = TantivyIndex(tmp_path, DIMENSION, owner=True)
+        for seq in range(index.applied_seq + 1, index.applied_seq + 3):
+            index.apply(batch_of(seq), seq)
+        assert index.applied_seq == 10 * life
+        assert index.passage_ids() == live_after(index.applied_seq)
+        index.close()

@@ -62,6 +62,9 @@ class TextIndex:
     def open_writer(self) -> None:
         _drop_unfinished_deletes(self._folder)
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        # A new writer's first operation gets the number of the last commit, so a merge of what was committed takes that
+        # operation for done where it is not, and what it deleted comes back. Let it be one that deletes nothing.
+        self._writer.delete_documents_by_query(self._t.Query.empty_query())
 
     def apply(self, rows: Sequence[IndexRow], analyze: Callable[[str, str], Terms]) -> list[tuple[int, int]]:
         """Replace `rows` and commit. Returns each row's number of words and 4-grams; checks that deletes deleted."""
