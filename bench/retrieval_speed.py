@@ -24,7 +24,8 @@ import numpy as np
 from bench.collections import cache_folder
 from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.fusion import fuse
-from countersign.retrieval.retrieve import RetrievalSettings, legs
+from countersign.retrieval.retrieve import legs
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope
 from countersign.storage.passage_index import TantivyIndex
 

@@ -32,7 +32,8 @@ from bench.retrieval_speed import DIMENSION, RIGHTS, _row, _text, _vocabulary
 from countersign.domain.workspace import ObjectStorage
 from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.fusion import fuse
-from countersign.retrieval.retrieve import RetrievalSettings, legs
+from countersign.retrieval.retrieve import legs
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.seams import IndexRow, Scope
 from countersign.storage.lance_index import LanceIndex
 from countersign.storage.passage_index import TantivyIndex

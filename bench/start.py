@@ -135,7 +135,8 @@ def _load() -> dict[str, Any]:
     from countersign.corpus.embedding import EmbeddedE5
     from countersign.retrieval.analysis import ANALYZER_VERSION
     from countersign.retrieval.fusion import fuse
-    from countersign.retrieval.retrieve import RetrievalSettings, legs
+    from countersign.retrieval.retrieve import legs
+    from countersign.retrieval.settings import RetrievalSettings
     from countersign.retrieval.seams import Scope
     from countersign.storage.passage_index import TantivyIndex
 

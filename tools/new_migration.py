@@ -1,4 +1,4 @@
-"""Write the migration that brings the last committed schema to the one in `storage/tables.py`.
+"""Write the migration that brings the last committed schema to the one in `storage/tables`.
 
 Usage: python tools/new_migration.py REVISION "What changes". Then set `NEWEST` in `storage/migrate.py` to REVISION.
 With `--initial` the first migration is written again from nothing: only before the first release.

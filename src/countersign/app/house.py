@@ -57,7 +57,8 @@ from countersign.gateway.ladder import Ladder
 from countersign.gateway.residency import allowed_regions, may_go
 from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
-from countersign.retrieval.retrieve import RetrievalSettings, Retriever
+from countersign.retrieval.retrieve import Retriever
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.review.notify import MAIL_JOB, NOTIFY_JOB, Notifier
 from countersign.sources.connector import SourceConnector
 from countersign.sources.registry import open_connector

@@ -13,7 +13,7 @@ from countersign.domain.clock import Clock
 from countersign.domain.events import Event, EventKind
 from countersign.domain.workspace import Assistant, Workspace
 from countersign.release.manifest import Behaviour, Release, build_release
-from countersign.retrieval.retrieve import RetrievalSettings
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.storage.database import Database
 from countersign.storage.events import append_in
 from countersign.storage.releases import activate_release, active_release, register_release

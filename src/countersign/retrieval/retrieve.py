@@ -19,35 +19,11 @@ from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Language, Passage
 from countersign.domain.errors import ProviderError, StorageError
 from countersign.retrieval.analysis import question_language
-from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
+from countersign.retrieval.fusion import Candidate, fuse, led, mix
 from countersign.retrieval.routing import Route, Routing
 from countersign.retrieval.seams import Hit, PassageIndex, PassageSearch, PassageStore, Scope, Vector
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import catch_up
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalSettings:
-    """What shapes the order of passages; part of a release."""
-
-    candidates: int = 100
-    """Asked of each leg."""
-    weights: FusionWeights = field(default_factory=FusionWeights)
-    query_means: Mapping[Language, Vector] = field(default_factory=dict[Language, Vector])
-    """Mean question vector by language, frozen with the index version; see `question_means`."""
-    history_turns: int = 2
-    """Earlier questions of the same person that are searched together with the last one."""
-    history_weight: float = 0.5
-    neighbours: int = 2
-    """How many neighbouring passages may follow the found ones."""
-    neighbour_max_chars: int = 2_000
-    routed_lead: float = 0.2
-    """What a passage of a document that the question names is ahead of others, in units of the best score."""
-    likely_lead: float = 0.4
-    """The same for the year and quarter that the question names, within those documents."""
-    max_routed: int = 2_000
-    """Documents that a question may name; more name nothing."""
-    max_tail_rows: int = 5_000
-    """A reader further behind its owner than this says so instead of answering slowly."""
 
 
 @dataclass(frozen=True, slots=True)

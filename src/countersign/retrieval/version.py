@@ -1,0 +1,57 @@
+"""An index version: everything that decides which passages there are and in what order a question finds them.
+
+Two versions that cut and embed alike share passages and index, and differ only in how they order what is found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from countersign.retrieval.settings import RetrievalSettings, settings_from_json, settings_to_json
+
+_ID_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """Sizes in tokens of the embedding model; see `corpus.chunk.StructureChunker`."""
+
+    target_tokens: int = 220
+    max_tokens: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """`embedder` is its `model_id`, empty when only words are searched. Immutable: another value is another version."""
+
+    chunking: Chunking = Chunking()
+    embedder: str = ""
+    settings: RetrievalSettings = field(default_factory=RetrievalSettings)
+
+    @property
+    def id(self) -> str:
+        """The same value has the same id everywhere."""
+        canonical = json.dumps(self.manifest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return f"idx_{sha256(canonical.encode()).hexdigest()[:_ID_DIGITS]}"
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "chunking": {
+                "target_tokens": self.chunking.target_tokens,
+                "max_tokens": self.chunking.max_tokens,
+            },
+            "embedder": self.embedder,
+            "settings": settings_to_json(self.settings),
+        }
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> IndexVersion:
+        return cls(
+            Chunking(**manifest["chunking"]), manifest["embedder"], settings_from_json(manifest["settings"])
+        )
