@@ -26,9 +26,9 @@ from countersign.corpus.embedding import EmbeddedE5
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, mix
 from countersign.retrieval.retrieve import lead_named, legs, search_questions
-from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.routing import Routing
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, Hit, IndexRow, Scope
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.storage.passage_index import TantivyIndex
 
 SETS = ("kazqad", "xquad-ru", "xquad-ru2en", "xling-kk2ruen", "mtragun", "policyqa", "legal-ru", "finbench")

@@ -25,8 +25,8 @@ from bench.collections import cache_folder
 from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.fusion import fuse
 from countersign.retrieval.retrieve import legs
-from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.storage.passage_index import TantivyIndex
 
 DIMENSION = 384

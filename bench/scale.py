@@ -33,8 +33,8 @@ from countersign.domain.workspace import ObjectStorage
 from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.fusion import fuse
 from countersign.retrieval.retrieve import legs
-from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.seams import IndexRow, Scope
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.storage.lance_index import LanceIndex
 from countersign.storage.passage_index import TantivyIndex
 from countersign.storage.shared_place import open_place

@@ -136,8 +136,8 @@ def _load() -> dict[str, Any]:
     from countersign.retrieval.analysis import ANALYZER_VERSION
     from countersign.retrieval.fusion import fuse
     from countersign.retrieval.retrieve import legs
-    from countersign.retrieval.settings import RetrievalSettings
     from countersign.retrieval.seams import Scope
+    from countersign.retrieval.settings import RetrievalSettings
     from countersign.storage.passage_index import TantivyIndex
 
     found = sorted(cache_folder().glob(f"speed-100000-{ANALYZER_VERSION}*/built"))

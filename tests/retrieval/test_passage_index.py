@@ -105,7 +105,7 @@ def test_a_writer_that_dies_when_segments_are_due_for_merging_loses_no_delete(tm
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     for life in range(1, 4):
-        died = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=False)  # noqa: S603 our own
+        died = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=False)
         assert died.returncode == -signal.SIGKILL, died.stderr.decode()
         index = TantivyIndex(tmp_path, DIMENSION, owner=True)
         for seq in range(index.applied_seq + 1, index.applied_seq + 3):
