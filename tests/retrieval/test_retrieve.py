@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from countersign.domain.errors import ProviderTimeout
 from countersign.retrieval.retrieve import Retriever
 from countersign.retrieval.upkeep import catch_up, compare, rebuild
 from countersign.storage.passage_index import PassageIndexes
+from countersign.storage.passage_text import TextIndex
 from countersign.storage.passages import SqlPassageStore
 from tests.retrieval.library import DIMENSION, MODEL, NOW, BagOfGrams, Library, ask, group, person, texts
 
@@ -218,6 +219,24 @@ async def test_index_and_database_are_compared_and_the_index_rebuilt(house: Hous
     await rebuild(house.store, index, "main")
     assert (await compare(house.store, index, "main")).equal
     assert texts(await ask(house.retriever, person("staff"), "annual leave days"))[0] == LEAVE
+
+
+async def test_an_index_that_finds_itself_damaged_is_made_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask(house.retriever, person("staff"), "annual leave days")
+    house.library.put("sick", ["Sick leave is paid from the first day."], group("staff"))
+    really, lies = TextIndex._matching, [1]  # pyright: ignore[reportPrivateUsage]
+
+    def matching(self: TextIndex, ids: Sequence[int]) -> int:
+        """Once as if one more was there, so that its delete seems not to have deleted."""
+        return really(self, ids) + (lies.pop() if lies else 0)
+
+    monkeypatch.setattr(TextIndex, "_matching", matching)
+    found = await ask(house.retriever, person("staff"), "is sick leave paid")
+    assert not lies
+    assert texts(found)[0] == "Sick leave is paid from the first day."
+    assert (await compare(house.store, house.indexes.of("main"), "main")).equal
 
 
 async def test_a_mutation_is_never_split_between_pages(house: House) -> None:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
+from countersign.domain.errors import StorageError
 from countersign.retrieval.seams import PassageIndex, PassageStore
+
+logger = logging.getLogger(__name__)
 
 _PAGE = 2_000
 """Rows applied in one commit."""
 
 
 async def catch_up(store: PassageStore, index: PassageIndex, tenant: str) -> int:
-    """Apply everything committed up to now; returns the number of rows applied. Owner only."""
+    """Apply everything committed up to now; returns the number of rows applied. Owner only. An index that finds itself
+    damaged is made anew."""
     target = await store.last_seq()
     applied = 0
     while index.applied_seq < target:
         rows = await store.changes(tenant, index.applied_seq, _PAGE)
         newest = rows[-1].seq if rows else 0
         seq = newest if len(rows) >= _PAGE else max(target, newest)
-        await asyncio.to_thread(index.apply, rows, seq)
+        try:
+            await asyncio.to_thread(index.apply, rows, seq)
+        except StorageError as error:
+            if error.code != "index_damaged":
+                raise
+            logger.error("the index of %s is rebuilt: %s", tenant, error.message)
+            return applied + await rebuild(store, index, tenant)
         applied += len(rows)
     return applied
 

@@ -86,8 +86,8 @@ class TextIndex:
         if self.count != expected:
             raise StorageError(
                 f"the text index holds {self.count} passages where {expected} were expected",
-                code="index_inconsistent",
-                hint="Rebuild the index: it is derived from the database and loses nothing.",
+                code="index_damaged",
+                hint="It is rebuilt from the database by itself; it is derived and loses nothing.",
             )
         return lengths
 
