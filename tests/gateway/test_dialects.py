@@ -106,6 +106,8 @@ EXPECTED: dict[Fault, type[ProviderError]] = {
     Fault.HUGE_EVENT: ProviderGarbled,
     Fault.HUGE_BODY: ProviderGarbled,
 }
+SILENT = {Fault.HANG, Fault.KEEP_ALIVE_ONLY, Fault.SLOW_DRIP}
+"""Only these meet their deadline; every other fault has as long as a slow machine needs to be seen for what it is."""
 SURVIVED = {
     Fault.NONE,
     Fault.NO_USAGE,
@@ -131,7 +133,8 @@ async def test_fault_is_named_and_shows_neither_key_nor_body(
     caplog.set_level(logging.DEBUG)
     async with FaultyModel(fault) as server:
         with pytest.raises(EXPECTED[fault]) as caught:
-            await collect(wire(server, http, dialect), replace(REQUEST, deadline_s=0.5))
+            deadline_s = 0.5 if fault in SILENT else 60.0
+            await collect(wire(server, http, dialect), replace(REQUEST, deadline_s=deadline_s))
         await asyncio.sleep(0.01)
     error = caught.value
     told = "".join([*traceback.format_exception(error), caplog.text, error.message, error.hint, repr(error)])
@@ -180,11 +183,9 @@ async def test_cut_at_the_reservation_in_every_script(text: str, dialect: Dialec
 async def test_the_provider_is_left_when_the_stream_is_cut(dialect: Dialect, http: HttpClient) -> None:
     async with FaultyModel(Fault.ENDLESS) as server:
         await collect(wire(server, http, dialect), replace(REQUEST, max_output_tokens=10))
-        for _ in range(100):
-            if not server.running:
-                break
-            await asyncio.sleep(0.01)
-        assert server.running == 0
+        async with asyncio.timeout(30):
+            while server.running:
+                await asyncio.sleep(0.01)
 
 
 @both
@@ -310,7 +311,7 @@ async def main():
 asyncio.run(main())
 sys.exit("aiohttp" in sys.modules)
 """
-    assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0
 
 
 @pytest.mark.anyio

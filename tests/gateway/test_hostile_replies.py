@@ -109,7 +109,7 @@ async def test_raw_nonsense_is_a_typed_error(reply: bytes, http: HttpClient) -> 
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ProviderError) as caught:
-            await collect(wire(f"http://127.0.0.1:{port}/v1", http), replace(REQUEST, deadline_s=2.0))
+            await collect(wire(f"http://127.0.0.1:{port}/v1", http), replace(REQUEST, deadline_s=30.0))
     assert "'main'" in caught.value.message
     assert caught.value.hint
 
@@ -133,7 +133,7 @@ async def test_infinite_headers_end_at_the_deadline_or_before(http: HttpClient) 
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ProviderError):
             await collect(wire(f"http://127.0.0.1:{port}/v1", http), replace(REQUEST, deadline_s=0.5))
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(30):
             await left.wait()
 
 
