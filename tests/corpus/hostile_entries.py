@@ -18,6 +18,13 @@ def hang(_source: int, _params: Mapping[str, Any], _output: Output) -> None:
     time.sleep(600)
 
 
+def hang_until_told(source: int, _params: Mapping[str, Any], output: Output) -> None:
+    """Hangs while its file says so; whoever starts it after the file was changed sees it end."""
+    if os.pread(source, 4, 0) == b"hang":
+        time.sleep(600)
+    output.record({"end": "finished"})
+
+
 def spin(_source: int, _params: Mapping[str, Any], output: Output) -> None:
     output.record({"element": {"kind": "paragraph", "text": "before"}})
     while True:

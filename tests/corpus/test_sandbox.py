@@ -33,7 +33,8 @@ async def sandbox(temp: Path, workers: int = 2) -> AsyncGenerator[Sandbox, None]
 
 
 async def attempt(box: Sandbox, name: str, source: Path, **options: Any) -> Outcome:
-    settings: dict[str, Any] = {"wall_s": 3.0, "cpu_s": 2, "memory_bytes": 1 << 30} | options
+    # Far more than any of them needs on however busy a machine: who tests a limit names it.
+    settings: dict[str, Any] = {"wall_s": 60.0, "cpu_s": 30, "memory_bytes": 1 << 30} | options
     handle = os.open(source, os.O_RDONLY)
     try:
         return await box.run(Job(f"hostile_entries:{name}", **settings), handle)
@@ -43,11 +44,24 @@ async def attempt(box: Sandbox, name: str, source: Path, **options: Any) -> Outc
 
 async def children_of(box: Sandbox) -> list[psutil.Process]:
     """The parser processes, as soon as there is one."""
-    for _ in range(1500):
-        if box.zygote_pid is not None and (children := psutil.Process(box.zygote_pid).children()):
-            return children
-        await asyncio.sleep(0.02)
-    raise AssertionError("no parser process was started")
+    async with asyncio.timeout(60):
+        while box.zygote_pid is None or not (children := psutil.Process(box.zygote_pid).children()):
+            await asyncio.sleep(0.02)
+    return children
+
+
+async def over(processes: list[psutil.Process]) -> None:
+    """Returns when none of them runs; one that nobody has buried yet does not."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        except psutil.NoSuchProcess:
+            return False
+
+    async with asyncio.timeout(60):
+        while any(runs(process) for process in processes):
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -76,16 +90,10 @@ async def test_a_child_sees_its_input_and_an_empty_environment(tmp_path: Path, s
     ("name", "options", "end", "status", "reason"),
     [
         ("hang", {"wall_s": 0.3}, "timeout", "timeout", "wall_clock"),
-        ("spin", {"cpu_s": 1, "wall_s": 10.0}, "timeout", "timeout", "cpu_time"),
+        ("spin", {"cpu_s": 1, "wall_s": 120.0}, "timeout", "timeout", "cpu_time"),
         ("flood", {"max_output_bytes": 1 << 20}, "overflow", "refused_limit", "output_size"),
         # Far fewer pages than its CPU seconds could touch, on however slow a machine.
-        (
-            "eat_memory",
-            {"memory_bytes": 256 << 20, "cpu_s": 30, "wall_s": 60.0},
-            "refused",
-            "refused_limit",
-            "memoryerror",
-        ),
+        ("eat_memory", {"memory_bytes": 256 << 20}, "refused", "refused_limit", "memoryerror"),
         ("abort", {}, "limit", "refused_limit", "memory"),
         ("crash", {}, "crashed", "corrupt", "parser_exit_-11"),
         ("lie", {}, "refused", "corrupt", "parser_output"),
@@ -111,7 +119,7 @@ async def test_every_misbehaviour_has_its_name(
 @pytest.mark.anyio
 async def test_what_was_written_before_the_kill_is_kept(tmp_path: Path, source: Path) -> None:
     async with sandbox(tmp_path / "s") as box:
-        outcome = await attempt(box, "spin", source, cpu_s=1, wall_s=60.0)
+        outcome = await attempt(box, "spin", source, cpu_s=1, wall_s=120.0)
     assert outcome.end == "timeout"
     assert outcome.records()[0]["element"]["text"] == "before"
 
@@ -144,28 +152,33 @@ async def test_the_zygote_is_restarted_when_it_is_killed(tmp_path: Path, source:
     async with sandbox(tmp_path / "s") as box:
         first = box.zygote_pid
         assert first is not None
-        running = asyncio.create_task(attempt(box, "hang", source, wall_s=1.5))
+        source.write_bytes(b"hang")
+        running = asyncio.create_task(attempt(box, "hang_until_told", source))
         children = await children_of(box)
         os.kill(first, signal.SIGKILL)
-        outcome = await running  # tried again in the new zygote, where it runs into its own limit
-        assert outcome.end == "timeout"
+        source.write_bytes(b"go on")
+        outcome = await running  # tried again in the new zygote
+        assert outcome.end == "finished"
         assert box.zygote_pid not in (None, first)
-        gone, alive = psutil.wait_procs(children, timeout=30)
-        assert len(gone) == len(children) == 1 and not alive
+        assert len(children) == 1
+        await over(children)
         assert (await attempt(box, "echo", source)).end == "finished"
 
 
 @pytest.mark.anyio
 async def test_workers_run_beside_each_other_up_to_the_limit(tmp_path: Path, source: Path) -> None:
     async with sandbox(tmp_path / "s", workers=2) as box:
-        jobs = [asyncio.create_task(attempt(box, "hang", source, wall_s=1.0)) for _ in range(4)]
-        most = 0
-        while not all(job.done() for job in jobs):
-            assert box.zygote_pid is not None
-            most = max(most, len(psutil.Process(box.zygote_pid).children()))
+        source.write_bytes(b"hang")
+        jobs = [asyncio.create_task(attempt(box, "hang_until_told", source)) for _ in range(4)]
+        while len(both := await children_of(box)) < 2:
             await asyncio.sleep(0.02)
-        assert most == 2
-        assert {job.result().end for job in jobs} == {"timeout"}
+        for _ in range(20):  # the others wait although there is time
+            await asyncio.sleep(0.01)
+            assert len(await children_of(box)) == 2
+        source.write_bytes(b"go on")
+        for child in both:
+            child.kill()
+        assert sorted([(await job).end for job in jobs]) == ["finished", "finished", "limit", "limit"]
 
 
 @pytest.mark.anyio
@@ -176,8 +189,8 @@ async def test_a_cancelled_job_leaves_no_process_behind(tmp_path: Path, source: 
         job.cancel()
         with pytest.raises(asyncio.CancelledError):
             await job
-        gone, _ = psutil.wait_procs(children, timeout=30)
-        assert len(gone) == len(children) == 1
+        assert len(children) == 1
+        await over(children)
 
 
 def test_the_filter_is_built_for_known_machines_only() -> None:
