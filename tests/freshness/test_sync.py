@@ -14,6 +14,7 @@ from countersign.app.pace import Pace
 from countersign.app.sync import SyncStep
 from countersign.domain.documents import Rights
 from countersign.domain.errors import Conflict, SourceError
+from countersign.domain.readiness import DocumentKey
 from countersign.domain.workspace import RateLimit
 from countersign.testing.scripted_source import Held, ManyEntries, ScriptedSource
 from tests.freshness.parts import FEE, SOURCE, answer, fee, joined, state, sync
@@ -231,9 +232,65 @@ async def test_a_sign_in_page_in_the_place_of_a_file_does_not_replace_it(tmp_pat
         source.put("scan.pdf", "\n<!DOCTYPE html><title>Sign in</title>", "staff")
         source.put("new.docx", "<html><body>502</body></html>", "staff")
         report = await sync(house)
-        assert dict(report.problems) == {"scan.pdf": "source_sent_a_page", "new.docx": "source_sent_a_page"}
+        assert dict(report.problems) == {"scan.pdf": "source_error_page", "new.docx": "source_error_page"}
         assert (await row_of(house, "scan.pdf"))["version"] == 1
         assert await rows_of(house, "new.docx") == []
+
+
+def page(title: str, text: str) -> str:
+    return f"<!doctype html><html><title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
+
+
+async def test_an_error_page_in_the_place_of_a_page_or_a_text_does_not_replace_it(tmp_path: Path) -> None:
+    source = ScriptedSource(SOURCE)
+    for name in ("fee.html", "note.txt", "help.html", "old.xls"):
+        source.put(name, page("Cards", f"The code of {name} is 1000."), "staff")
+    async with joined(tmp_path, source) as house:
+        await sync(house)
+        source.put("fee.html", page("404 Not Found", "nginx"), "staff")
+        source.put("note.txt", page("Ошибка 404", "Страница не найдена."), "staff")
+        source.put(
+            "help.html", page("Error 404: what to do", "The page is not found. Check the address."), "staff"
+        )
+        source.put("old.xls", page("Вход в систему", '<input type="password">'), "staff")
+        source.put("new.html", page("Қате 404", "Бет табылмады."), "staff")
+        report = await sync(house)
+        assert dict(report.problems) == dict.fromkeys(
+            ("fee.html", "note.txt", "old.xls"), "source_error_page"
+        )
+        assert [(await row_of(house, name))["version"] for name in ("fee.html", "help.html")] == [1, 2]
+        new = await row_of(house, "new.html")
+        assert (new["status"], new["reason"]) == ("quarantined", "error_page"), "nothing was there before"
+        key = DocumentKey(SOURCE, "fee.html", "bank")
+        boss = await person(house, "boss", roles=["operator"])
+        await house.audits.accept(boss, "error_page", key, "It is our page for visitors", timedelta(days=9))
+        await sync(house)
+        assert (await row_of(house, "fee.html"))["version"] == 2, "somebody said that it is the document"
+
+
+async def test_one_page_in_the_place_of_several_documents_is_none_of_them(tmp_path: Path) -> None:
+    source = ScriptedSource(SOURCE)
+    names = [f"{number}.html" for number in range(4)]
+    for name in names:
+        source.put(name, page("Cards", f"The code of {name} is 1000."), "staff")
+    for name in ("copy-1.html", "copy-2.html", "copy-3.html"):
+        source.put(name, page("Form", "The form of the year before."), "staff")
+    async with joined(tmp_path, source) as house:
+        await sync(house)
+        for name in names:
+            source.put(name, page("Tolkyn", f"Our site is being renewed. {name}"), "staff")
+        for name in ("copy-1.html", "copy-2.html", "copy-3.html"):
+            source.put(name, page("Form", "The form of this year."), "staff")
+        source.put("new.html", page("Tolkyn", "Our site is being renewed. new.html"), "staff")
+        report = await sync(house)
+        assert {name for name, _ in report.problems} >= set(names)
+        assert {code for _, code in report.problems} == {"source_error_page"}
+        assert [(await row_of(house, name))["version"] for name in names] == [1] * 4
+        assert (await row_of(house, "copy-2.html"))["version"] == 2, "copies that change together are copies"
+        source.put(names[0], page("Cards", "The code is 2000."), "staff")
+        source.put(names[1], page("Cards", "The code is 2000."), "staff")
+        await sync(house)
+        assert (await row_of(house, names[0]))["version"] == 2, "two alike are not many"
 
 
 async def test_names_rights_tenants_and_dates_that_cannot_be(tmp_path: Path) -> None:

@@ -139,8 +139,14 @@ def test_an_error_page_in_the_place_of_a_document() -> None:
     page = Element("paragraph", "404 Not Found")
     mistaken = (Finding("type_mismatch", "warning", "named as pdf, content is html"),)
     assert codes(subject(page, mime="text/html", findings=mistaken))["error_page"] == "error"
-    long = Element("paragraph", "How to log in to the portal. " + PROSE * 4)
-    assert "error_page" not in codes(subject(long, mime="text/html"))
+    assert codes(subject(page, mime="text/html"))["error_page"] == "error", "saved as a page"
+    for title in ("Ошибка 404", "Қате 404", "Access denied"):
+        assert codes(subject(Element("heading", title), mime="text/html"))["error_page"] == "error"
+    for help_text in (
+        "How to log in to the portal. " + PROSE * 4,
+        "Войдите в систему и откройте раздел «Карты».",
+    ):
+        assert "error_page" not in codes(subject(Element("paragraph", help_text), mime="text/html"))
 
 
 def test_personal_data_is_told_by_kind_and_never_by_value() -> None:

@@ -395,20 +395,6 @@ def test_a_server_whose_folders_never_end_is_told_and_left(tmp_path: Path) -> No
         assert [item.problem for item in world.connector().list()] == ["source_folder_too_deep"]
 
 
-def test_a_page_of_html_in_place_of_a_file_is_not_its_content(tmp_path: Path) -> None:
-    with HttpServer(webdav(tmp_path)) as server:
-        world = webdav_world(tmp_path, server.port)
-        world.put("tariffs.pdf", "\n<!DOCTYPE html><html><form>Sign in</form></html>", ("staff",))
-        world.put("page.html", "<html>A page</html>", ("staff",))
-        world.put("old.xls", "<html><table></table></html>", ("staff",))
-        connector = world.connector()
-        with pytest.raises(SourceError) as raised:
-            connector.read("tariffs.pdf", 10_000)
-        assert raised.value.code == "source_error_page"
-        assert connector.read("page.html", 10_000).startswith(b"<html>")
-        assert connector.read("old.xls", 10_000).startswith(b"<html>")
-
-
 def test_a_url_that_nothing_reads_and_an_empty_port_are_told(tmp_path: Path) -> None:
     around = Surroundings(tmp_path, ("bank",), tmp_path)
     for url in ("quux://somewhere/x", "sftp://host:port/x"):

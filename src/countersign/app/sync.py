@@ -16,7 +16,9 @@ from typing import Protocol
 
 from countersign.app.pace import Pace
 from countersign.app.soundness import sound
+from countersign.app.stand_in import ACCEPTED, ERROR_PAGE, Came, StandIns
 from countersign.corpus.ingest import Intake, Received, Seen
+from countersign.corpus.readiness.subject import key_of
 from countersign.domain.clock import Clock, iso
 from countersign.domain.documents import SourceDocument
 from countersign.domain.errors import CountersignError, SourceError
@@ -24,6 +26,7 @@ from countersign.domain.workspace import RateLimit
 from countersign.sources.connector import Listed, SourceConnector
 from countersign.sources.connector_thread import ConnectorThread
 from countersign.storage import confirmations, source_state
+from countersign.storage.audits import accepted_codes
 from countersign.storage.confirmations import Batch
 from countersign.storage.database import Database
 from countersign.storage.notices import Outbox
@@ -90,6 +93,7 @@ class _Pass:
     pace: Pace
     tallies: dict[str, Tally]
     beat: datetime
+    pages: StandIns = field(default_factory=StandIns)
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     listed: int = 0
     repeated: int = 0
@@ -194,10 +198,10 @@ class Sync:
         batch = Batch(one.source, one.tenants, one.number, items, now)
         found = await self._database.write(confirmations.confirm, batch)
         unread: list[tuple[str, str, str]] = []
-        reading: list[Listed] = []
+        reading: list[tuple[Listed, str]] = []
         for item, confirmed in zip(items, found, strict=True):
             if confirmed.must_read:
-                reading.append(item)
+                reading.append((item, confirmed.before))
             elif confirmed.repeated:
                 _note_repeated(one)
             else:
@@ -221,35 +225,66 @@ class Sync:
         one.beat = now
 
     async def _read(
-        self, one: _Pass, thread: ConnectorThread, items: Sequence[Listed]
+        self, one: _Pass, thread: ConnectorThread, items: Sequence[tuple[Listed, str]]
     ) -> list[tuple[str, str, str]]:
         """Contents one after the other, their commits a few at a time. Returns (tenant, external_id, code) of failures."""
         unread: list[tuple[str, str, str]] = []
-        waiting: list[tuple[Listed, bytes]] = []
-        for item in items:
+        waiting: list[Came] = []
+        doubtful: list[Came] = []
+        for item, before in items:
             document = item.document
             await one.pace.before_document()
             try:
                 content = await thread.read(document.external_id, self._max_bytes)
-                _look_at(document, content)
+                one.tallies[document.tenant].bytes_read += len(content)
+                came = Came(item, content, before)
+                (doubtful if await self._is_doubtful(one, came) else waiting).append(came)
             except SourceError as error:
-                one.note(document, None, error.code)
-                unread.append((document.tenant, document.external_id, error.code))
+                unread.append(_unread(one, item, error.code))
                 continue
-            one.tallies[document.tenant].bytes_read += len(content)
             await one.pace.after_bytes(len(content))
-            waiting.append((item, content))
-            if len(waiting) == _TOGETHER or sum(len(c) for _, c in waiting) > _TOGETHER_BYTES:
+            if _is_much(waiting, _TOGETHER):
                 await self._receive(one, waiting)
                 waiting = []
-        await self._receive(one, waiting)
+            if _is_much(doubtful, BATCH):
+                waiting += await self._settle(one, doubtful, unread)
+                doubtful = []
+        waiting += await self._settle(one, doubtful, unread)
+        for start in range(0, len(waiting), _TOGETHER):
+            await self._receive(one, waiting[start : start + _TOGETHER])
         return unread
 
-    async def _receive(self, one: _Pass, waiting: Sequence[tuple[Listed, bytes]]) -> None:
-        arrivals = [(item.document, content, Seen(item.revision, one.number)) for item, content in waiting]
+    async def _is_doubtful(self, one: _Pass, came: Came) -> bool:
+        try:
+            return one.pages.is_doubtful(came)
+        except SourceError:
+            if not await self._is_accepted(came):
+                raise
+            return False
+
+    async def _settle(
+        self, one: _Pass, doubtful: Sequence[Came], unread: list[tuple[str, str, str]]
+    ) -> list[Came]:
+        """Those of `doubtful` that are documents; the others are added to `unread`."""
+        believed: list[Came] = []
+        for came, stands_in in one.pages.alike(doubtful):
+            if stands_in and not await self._is_accepted(came):
+                unread.append(_unread(one, came.item, ERROR_PAGE))
+            else:
+                believed.append(came)
+        return believed
+
+    async def _is_accepted(self, came: Came) -> bool:
+        key = key_of(came.item.document)
+        return ACCEPTED in await self._database.read(accepted_codes, key, self._clock.now())
+
+    async def _receive(self, one: _Pass, waiting: Sequence[Came]) -> None:
+        arrivals = [
+            (came.item.document, came.content, Seen(came.item.revision, one.number)) for came in waiting
+        ]
         received = await self._intake.receive_many(arrivals, actor=confirmations.ACTOR)
-        for (item, _), each in zip(waiting, received, strict=True):
-            one.note(item.document, each)
+        for came, each in zip(waiting, received, strict=True):
+            one.note(came.item.document, each)
         self._wake()
         if waiting and self._clock.now() - one.beat > _BEAT:
             await self._beat(one)
@@ -316,24 +351,13 @@ def _note_repeated(one: _Pass) -> None:
         )
 
 
-_MAGIC = {
-    ".pdf": b"%PDF", ".docx": b"PK", ".xlsx": b"PK", ".pptx": b"PK", ".odt": b"PK", ".zip": b"PK",
-    ".png": b"\x89PNG", ".jpg": b"\xff\xd8", ".jpeg": b"\xff\xd8", ".tif": b"", ".tiff": b"",
-}  # fmt: skip
-_PAGE = (b"<!doctype html", b"<html")
+def _unread(one: _Pass, item: Listed, code: str) -> tuple[str, str, str]:
+    one.note(item.document, None, code)
+    return item.document.tenant, item.document.external_id, code
 
 
-def _look_at(document: SourceDocument, content: bytes) -> None:
-    """A sign-in or error page in the place of a file is not the file. Raises `SourceError` (`source_sent_a_page`)."""
-    suffix = "." + document.filename.rpartition(".")[2].lower()
-    if suffix not in _MAGIC or (_MAGIC[suffix] and content.startswith(_MAGIC[suffix])):
-        return
-    if content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
-        raise SourceError(
-            f"{document.external_id}: the source sent a web page in its place",
-            code="source_sent_a_page",
-            hint="Look whether its sign-in expired; what was there before still answers.",
-        )
+def _is_much(held: Sequence[Came], count: int) -> bool:
+    return len(held) >= count or sum(len(came.content) for came in held) > _TOGETHER_BYTES
 
 
 def _report(one: _Pass, ends: dict[str, PassEnd]) -> SyncReport:

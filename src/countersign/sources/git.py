@@ -16,8 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from countersign.domain.errors import SourceError
 from countersign.domain.workspace import SourceSettings
-from countersign.sources.connector import Listed
-from countersign.sources.described import Describer
+from countersign.sources.described_files import DescribedFiles
 from countersign.sources.extras import load
 from countersign.sources.facts import Given
 from countersign.sources.git_fetch import Remote, commit_of, failures, fetch, find_ref
@@ -42,7 +41,7 @@ _SCHEMES = ("", "file", "https", "http", "ssh")
 _MAX_DEFAULT_BYTES = 2 * 1024**3
 
 
-class GitConnector:
+class GitConnector(DescribedFiles):
     OPTIONS: tuple[Option, ...] = (
         Option("ref", "text", "The one branch or tag that is read.", "HEAD"),
         Option("folder", "text", "Only what lies below it; ids begin there.", "everything"),
@@ -55,9 +54,7 @@ class GitConnector:
 
     def __init__(self, settings: SourceSettings, around: Surroundings) -> None:
         load("dulwich.repo", "git")
-        self._settings = settings
-        self._tenants = around.tenants
-        self._tree = GitTree(settings, around)
+        super().__init__(settings, around.tenants, GitTree(settings, around))
 
     @staticmethod
     def objections(settings: SourceSettings) -> Iterator[Objection]:
@@ -78,22 +75,8 @@ class GitConnector:
                 "", "the server's key must be known", "add `options.host_key` or `options.known_hosts`"
             )
 
-    def list(self) -> Iterator[Listed]:
-        self._tree.connect()
-        describer = Describer(self._settings, self._tenants, self._tree)
-        for entry in self._tree.entries():
-            listed = describer.listed(entry)
-            if listed is not None:
-                yield listed
-
     def read(self, external_id: str, max_bytes: int) -> bytes:
-        content = self._tree.read(external_id, max_bytes)
-        if len(content) > max_bytes:
-            raise SourceError(
-                f"{external_id} is larger than {max_bytes} bytes",
-                code="source_file_too_large",
-                hint="Raise `parsing.max_bytes`, or split the file.",
-            )
+        content = super().read(external_id, max_bytes)
         if is_pointer(content):
             raise SourceError(
                 f"{external_id} is kept outside the repository (git LFS)",
@@ -101,9 +84,6 @@ class GitConnector:
                 hint="Its content is not fetched. Put the file into the repository, or read its folder with `files`.",
             )
         return content
-
-    def close(self) -> None:
-        self._tree.close()
 
 
 class GitTree:

@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+from countersign.sources.error_page import looks_html
 from countersign.sources.web_cache import Kept
 from countersign.sources.web_fetch import Reply
 from countersign.sources.web_page import is_login, read_page
 
 HTML = ("text/html", "application/xhtml+xml")
-_LOOKS_HTML = re.compile(rb"(?i)\s*(?:\xef\xbb\xbf)?\s*(?:<!doctype\s+html|<html)")
 _FILE_ENDINGS = frozenset(
     [
         ".pdf",
@@ -83,10 +83,10 @@ class Judge:
         if reply.status != 200:
             return Verdict(problem=UNAVAILABLE)
         mime, charset = _type(reply)
-        is_html = mime in HTML or (mime in ("", "text/plain") and bool(_LOOKS_HTML.match(reply.body[:1024])))
+        is_html = mime in HTML or (mime in ("", "text/plain") and looks_html(reply.body))
         if is_html:
             return self._page(asked, reply, charset)
-        if _LOOKS_HTML.match(reply.body[:1024]):
+        if looks_html(reply.body):
             return Verdict(problem=ERROR_PAGE)
         if not any(fnmatchcase(mime, pattern) for pattern in self.types) or "noindex" in _robots(reply):
             return Verdict()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
 
+from countersign.sources.error_page import error_words
 from countersign.sources.web_address import normal
 
 _MAX_LINKS = 20_000
@@ -25,12 +26,6 @@ _MAX_ATTRIBUTES = 20_000
 _MAX_DEPTH = 100
 _IGNORED_TAGS = frozenset(("script", "link", "style", "noscript"))
 _CHANGING = re.compile(r"(?i)nonce|.*csrf.*|.*token.*|integrity|data-(?:time|request|trace).*")
-_MAX_ERROR_TEXT = 2_000
-_ERROR_TITLE = re.compile(
-    r"(?i)^(?:error|ошибка|қате)\W*[45]\d\d\b|^(?:40[34]|50[234])\s*(?:[-–—|:]|$)|not found|access denied|bad gateway"
-    r"|page (?:does not|doesn.t) exist|(?:страниц|файл)\w* не (?:найден|существует)|доступ запрещ|ошибка сервера"
-    r"|бет табылмады|рұқсат жоқ"
-)
 _LOGIN_PATH = re.compile(
     r"(?i)(?:^|[/_.-])(?:log-?in|sign-?in|logon|auth|sso|adfs|saml2?|oauth2?|cas)(?:[/_.?-]|$)"
 )
@@ -39,7 +34,8 @@ CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,30})")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    title: str
+    heads: tuple[str, ...]
+    """Its title and its main headings, where they say anything."""
     text: str
     """What a reader sees, on one line."""
     links: tuple[str, ...]
@@ -52,8 +48,7 @@ class Page:
     """Of everything but what changes at every request: nonces, tokens, scripts."""
 
     def is_error(self) -> bool:
-        """A short page whose heading says that there is no page."""
-        return len(self.text) <= _MAX_ERROR_TEXT and _ERROR_TITLE.search(self.title) is not None
+        return bool(error_words(self.heads, self.text))
 
     def likeness(self, url: str) -> str:
         """The same for pages that differ only in the address and the numbers that they repeat."""
@@ -135,10 +130,10 @@ class _Reading:
                 self._close(what)
 
     def page(self) -> Page:
-        title = " ".join(" ".join([*self._texts["title"], *self._texts["h1"]]).split())
+        heads = (" ".join(" ".join(said).split())[:500] for said in self._texts.values())
         rules = {word.strip() for word in self._robots.casefold().split(",")}
         return Page(
-            title=title[:500],
+            heads=tuple(head for head in heads if head),
             text=" ".join("".join(self._text).split()),
             links=tuple(self._links),
             canonical=self._canonical,

@@ -40,6 +40,8 @@ class Confirmed:
     """Its content may be new."""
     repeated: bool = False
     """This pass had listed it before."""
+    before: str = ""
+    """The sha256 of the content that is there; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def _compare(connection: Connection, batch: Batch, item: Listed, row: RowMapping
     if not is_said_already and not quarantine_changed:
         again = _set_aside(doc) != {name for name, said in row["parts"].items() if said["quarantine"]}
         _arrive(connection, batch, _narrowed(doc, row), row, seen, provisional=not again)
-    return Confirmed(must_read=not item.problem and not repeated, repeated=repeated)
+    must_read = not item.problem and not repeated
+    return Confirmed(must_read=must_read, repeated=repeated, before=row["sha256"])
 
 
 def _arrive(

@@ -37,7 +37,6 @@ SOURCE_PROBLEM: Mapping[str, str] = {
     "source_folder_unreadable": N_("A folder could not be read."),
     "source_sidecar_missing": N_("The manifest is not there."),
     "source_query_failed": N_("The query failed."),
-    "source_sent_a_page": N_("The server sent a web page where a document should be."),
     "source_error_page": N_("The server sent a web page where a document should be."),
     "source_listing_garbled": N_("What the server listed cannot be understood."),
     "source_listing_loops": N_("The server lists the same documents again and again."),

@@ -10,6 +10,7 @@ from countersign.corpus.readiness.catalogue import CODES, FROM_READING
 from countersign.corpus.readiness.subject import Subject, note
 from countersign.domain.documents import Finding, ParseStatus
 from countersign.domain.readiness import ReadinessFinding, Severity
+from countersign.sources.error_page import error_words
 
 _UNREAD: Final = frozenset(
     {
@@ -97,17 +98,16 @@ def _severity(subject: Subject, code: str, notices: Sequence[Finding]) -> Severi
 
 
 def _error_page(subject: Subject) -> list[ReadinessFinding]:
-    """A page of a web server in the place of a document: told by few words that say so, and by a name that says otherwise."""
+    """A page of a web server in the place of a document: told by what it says, and in the place of a file that is no page
+    by a few words."""
     if not subject.parsed.mime.startswith(("text/html", "application/xhtml", "text/plain")):
         return []
     shown = subject.shown
     text = " ".join((subject.parsed.title, *(element.text for element in shown)))
-    if len(text) > _PAGE_CHARS:
+    heads = (subject.parsed.title, *(element.text for element in shown[:3] if element.kind == "heading"))
+    if said := error_words(heads, text):
+        return [note(subject, "error_page", said)]
+    if len(text) > _PAGE_CHARS or not _has(subject.parsed.findings, "type_mismatch"):
         return []
     found = _ERROR_WORDS.search(text[:600])
-    if found is None:
-        return []
-    mistaken = _has(subject.parsed.findings, "type_mismatch")
-    if not mistaken and len(text) > 400:
-        return []
-    return [note(subject, "error_page", found.group(), severity="error" if mistaken else "warning")]
+    return [note(subject, "error_page", found.group())] if found else []
