@@ -56,7 +56,7 @@ def shell(*arguments: str, at: Path, said: str = "") -> Ended:
     """The installed command in a process of its own."""
     environment = {**os.environ, "COUNTERSIGN_WORKSPACE": str(at)}
     done = subprocess.run(
-        [EXECUTABLE, *arguments], env=environment, input=said, capture_output=True, text=True, timeout=60
+        [EXECUTABLE, *arguments], env=environment, input=said, capture_output=True, text=True, timeout=240
     )
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -71,7 +71,7 @@ def server(root: Path) -> Iterator[str]:
     with process.stdout:
         yield json.loads(process.stdout.readline())["url"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_a_server_works_while_commands_ask_it_to(root: Path, server: str) -> None:
@@ -100,7 +100,7 @@ def test_a_worker_ends_when_it_is_told_to(root: Path) -> None:
     with process.stdout:
         assert json.loads(process.stdout.readline())["ready"] is True
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_help_is_quick_and_loads_no_library() -> None:
@@ -111,7 +111,7 @@ def test_help_is_quick_and_loads_no_library() -> None:
         "print(*sorted({'sqlalchemy', 'numpy', 'rich', 'fastapi', 'aiohttp', 'yaml'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
     )
     assert done.stdout.strip() == ""
 
@@ -125,7 +125,7 @@ def test_help_is_quick_and_loads_no_library() -> None:
 def test_a_reader_that_goes_away_is_no_error(root: Path) -> None:
     line = f"{EXECUTABLE} -w {root} documents list --help | head -n 1"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, timeout=30
+        ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, timeout=240
     )
     assert (done.returncode, done.stderr) == (0, "")
 

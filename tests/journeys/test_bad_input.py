@@ -50,7 +50,6 @@ def hostile() -> tuple[dict[str, bytes], dict[str, tuple[str, str]]]:
     return contents, expected
 
 
-@pytest.mark.timeout(120)
 async def test_every_hostile_file_has_a_named_end_and_harms_no_other(tmp_path: Path) -> None:
     contents, expected = hostile()
     contents |= {
@@ -78,7 +77,6 @@ async def test_every_hostile_file_has_a_named_end_and_harms_no_other(tmp_path: P
         )
 
 
-@pytest.mark.timeout(120)
 async def test_a_table_of_fifty_thousand_rows_is_read_or_refused_by_name(tmp_path: Path) -> None:
     rows = "".join(f"{n},branch {n},{n * 7 % 1000}\n" for n in range(50_000))
     files = {"big.csv": "number,name,code\n" + rows, "fees.md": FEE}
@@ -161,13 +159,14 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
     place.pragmas[:] = ["busy_timeout=100"]
-    other = sqlite3.connect(place.file, isolation_level=None)
+    other = sqlite3.connect(place.file, isolation_level=None, timeout=60)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield
     finally:
         other.execute("ROLLBACK")
         other.close()
+        place.pragmas[:] = ["busy_timeout=10000"]
 
 
 @contextmanager
@@ -202,7 +201,6 @@ async def fill(house: House, principal: Principal) -> None:
         await ask(house, principal, "What is the fee for a transfer abroad? " + "Please be thorough. " * 300)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", list(FAULTS))
 async def test_a_failing_database_fails_whole_and_the_house_goes_on(place: Place, code: str) -> None:
     if POSTGRES:
@@ -247,7 +245,6 @@ async def test_a_failing_database_fails_whole_and_the_house_goes_on(place: Place
     assert (await joined.ledger.verify(await person(joined, "auditor", roles=["auditor"]))).ok
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", list(FAULTS))
 async def test_ingestion_under_a_failing_database_is_finished_later(place: Place, code: str) -> None:
     if POSTGRES:
@@ -272,7 +269,7 @@ async def test_ingestion_under_a_failing_database_is_finished_later(place: Place
         assert not working.done(), "the worker lives on"
         await joined.sync("intranet", lambda step: None)
         clock.ahead += timedelta(minutes=3)  # leases of what could not even be handed back run out
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while await joined.jobs.pending():
                 clock.ahead += timedelta(seconds=30)
                 await asyncio.sleep(0.1)

@@ -24,11 +24,10 @@ FILES = 40
 
 def kill(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 @pytest.mark.anyio
-@pytest.mark.timeout(180)
 async def test_every_document_is_indexed_exactly_once_whatever_is_killed(tmp_path: Path) -> None:
     names = {
         f"note-{i:02}.md": f"# Note {i}\n\nThe opening code of branch {i} is {1000 + i}."
@@ -41,7 +40,7 @@ async def test_every_document_is_indexed_exactly_once_whatever_is_killed(tmp_pat
         time.sleep(chance.uniform(0.7, 2.2))
         kill(process)
     last = run_child("ingest_forever", tmp_path)
-    output, _ = last.communicate(timeout=90)
+    output, _ = last.communicate(timeout=240)
     assert output.endswith("done\n")
 
     settings = workspace(tmp_path)

@@ -49,11 +49,10 @@ async def killed_after(child: subprocess.Popen[str], seconds: float) -> list[str
     first = await asyncio.to_thread(child.stdout.readline)
     await asyncio.sleep(seconds)
     os.killpg(child.pid, signal.SIGKILL)
-    rest, _ = await asyncio.to_thread(child.communicate, None, 10)
+    rest, _ = await asyncio.to_thread(child.communicate, None, 60)
     return [first.strip(), *rest.split("\n")[:-1]]
 
 
-@pytest.mark.timeout(120)
 async def test_every_returned_answer_is_kept_and_every_reservation_settles(tmp_path: Path) -> None:
     write_files(tmp_path / "files", FILES, ROWS)
     chance = random.Random(11)
@@ -83,7 +82,7 @@ async def test_every_returned_answer_is_kept_and_every_reservation_settles(tmp_p
             assert before["answers"] == before["decided"], "an answer and its events commit together"
             assert before["left_reserved"] == before["left_in_accounts"]
             await house.start()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (after := await house.database.read(accounts))["left_reserved"]:
                     await asyncio.sleep(0.05)
             assert after["left_in_accounts"] == 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from countersign.access.principal import Principal, Role
 from countersign.app.house import House
@@ -26,11 +25,11 @@ from tests.workspaces import assistant, opened, person, workspace, write_files
 
 pytestmark = pytest.mark.anyio
 
-SECRET = "The opening code of the north vault is 7741."
+SECRET = "The opening code of the north vault is 774103982."
 CODE = "What is the opening code of the north vault?"
 BOARD = "# Board\n\nThe board will sell the Atyrau branch on 3 May 2027.\n"
 SALE = "When will the board sell the Atyrau branch?"
-WORDS = ("7741", "north vault is", "Atyrau branch on", "vault.pdf", "HERON", "board.md")
+WORDS = ("774103982", "north vault is", "Atyrau branch on", "vault.pdf", "HERON", "board.md")
 FILES: dict[str, str | bytes] = {
     "vault.pdf": pdf([f"BT /F1 12 Tf 72 700 Td ({SECRET}) Tj ET"]),
     "board.md": BOARD,
@@ -90,7 +89,7 @@ async def furnish(house: House) -> Scene:
     told = await ask(house, people["lost"], CODE)
     held = await ask(house, people["keeper"], SALE)
     assert (told.status, held.status) == (AnswerStatus.DELIVERED, AnswerStatus.HELD)
-    assert "7741" in told.text
+    assert "774103982" in told.text
     received = await push(house, people["keeper"], "note", f"# HERON\n\n{SECRET}", any_of=("group:vault",))
     [document] = [d for d in await house.library.list(people["keeper"]) if d.external_id == "vault.pdf"]
     stored = await house.desk.answer(people["keeper"], held.answer_id)
@@ -238,7 +237,7 @@ async def test_no_role_shows_a_text(scene: Scene) -> None:
         await house.people.why(overseer, "keeper", there.document),
     ]
     for one in shown:
-        assert not any(word in str(one) for word in ("7741", "north vault", "Atyrau", "HERON")), one
+        assert not any(word in str(one) for word in ("774103982", "north vault", "Atyrau", "HERON")), one
     assert await house.desk.queue(overseer) == []
     for unreadable in (
         house.desk.citation(overseer, there.citation),
@@ -276,18 +275,23 @@ async def test_every_key_that_opens_nothing_fails_alike(scene: Scene) -> None:
     assert len(outcomes) == 1
 
 
-async def test_forbidden_takes_about_as_long_as_absent(scene: Scene) -> None:
-    """Medians of interleaved runs; the bound is loose because it is the class of work that must be the same."""
+async def test_forbidden_takes_as_much_work_as_absent(scene: Scene) -> None:
+    """What takes time is asking the database; it is counted, for a clock would tell of the machine as well."""
     stranger, house = scene.people["outsider"], scene.house
+    asked: list[str] = []
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    event.listen(house.database.engine, "before_cursor_execute", count)
     for what in ("answer", "citation", "document", "why", "job"):
-        spent: dict[bool, list[float]] = {True: [], False: []}
-        for turn in range(60):
-            forbidden = bool(turn % 2)
-            started = time.perf_counter()
-            await outcome(ACTIONS[what](house, stranger, scene.there if forbidden else ABSENT))
-            spent[forbidden].append(time.perf_counter() - started)
-        ratio = statistics.median(spent[True]) / statistics.median(spent[False])
-        assert 1 / 4 < ratio < 4, (what, ratio)
+        work: list[int] = []
+        for treasure in (scene.there, ABSENT):
+            asked.clear()
+            await outcome(ACTIONS[what](house, stranger, treasure))
+            work.append(len(asked))
+        assert abs(work[0] - work[1]) <= 1, (what, work)
+        assert max(work) <= 4, (what, work)
 
 
 # -- over HTTP --------------------------------------------------------------------------------------------------
@@ -352,7 +356,6 @@ async def exchange(
         return response.status, kept, _VARIES.sub("", (await response.read()).decode("utf-8", "replace"))
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", STRANGERS)
 async def test_what_is_forbidden_looks_absent_over_http(served: tuple[Served, Scene], name: str) -> None:
     joined, scene = served
@@ -372,7 +375,7 @@ async def test_what_is_forbidden_looks_absent_over_http(served: tuple[Served, Sc
         "/api/assistants",
     ):
         _, _, body = await exchange(joined, "GET", listing, None, scene.keys[name])
-        assert not any(word in body for word in ("7741", "Atyrau", "HERON")), listing
+        assert not any(word in body for word in ("774103982", "Atyrau", "HERON")), listing
         assert not re.search(r'"documents":\s*\d', body) or name == "spy", listing
     assert (
         await joined.house.library.get(scene.people["keeper"], scene.there.document)
