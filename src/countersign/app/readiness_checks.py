@@ -14,15 +14,11 @@ from countersign.domain.documents import Element
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 from countersign.guard.findings import inert
 from countersign.guard.injection import injection_signal
+from countersign.guard.passwords import given_passwords
 from countersign.guard.personal import find
 
 _SPEAKS_TO_ASSISTANT: Final = frozenset({"address", "override", "exfiltrate", "conceal", "extract"})
 _PEM: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
-_PASSWORD: Final = re.compile(
-    r"\b(?:password|passwd|pwd|пароль|құпия ?сөз\w*|secret|api[ _-]?key|client[ _-]secret)\s*[:=]\s*(?P<value>[^\s,;|«»\"'<>]{6,80})",
-    re.IGNORECASE,
-)
-_LIKE_A_SECRET: Final = re.compile(r"(?=.*[0-9!@#$%^&*])(?=.*[A-Za-zА-Яа-я])\S+")
 _MAX_ORDERS: Final = 20
 
 
@@ -58,9 +54,8 @@ def personal_data(key: DocumentKey, elements: Sequence[Element]) -> Iterator[Rea
             tally.add(hit.kind, hit.value, element.page)
         if _PEM.search(text):
             tally.add("private_key", "--", element.page)
-        for match in _PASSWORD.finditer(text):
-            if _LIKE_A_SECRET.fullmatch(match["value"]):
-                tally.add("password", match["value"], element.page)
+        for value in given_passwords(text):
+            tally.add("password", value, element.page)
     yield from tally.findings(key)
 
 
