@@ -21,6 +21,7 @@ sources:
     schedule: every 15m
     watch: true
     max_age: 24h
+    documents_max_age: 365d
     rate_limit: {documents_per_s: 20, bytes_per_s: 5 MB}
     publishers: {groups: [editors]}
   push: {connector: push}
@@ -52,6 +53,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
     source, mail = workspace.sources["intranet"], workspace.mail
     assert source.schedule is not None and source.schedule.every == timedelta(minutes=15)
     assert (source.watch, source.max_age) == (True, timedelta(days=1))
+    assert source.documents_max_age == timedelta(days=365)
     assert source.rate_limit == RateLimit(20, 5_000_000)
     assert mail is not None
     assert (mail.host, mail.port, mail.tls, mail.sender) == (

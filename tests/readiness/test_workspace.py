@@ -12,6 +12,7 @@ import pytest
 
 from countersign.access.principal import Principal
 from countersign.app.house import House
+from countersign.app.readiness import plan_sources
 from countersign.corpus.readiness.report_json import report_to_json
 from countersign.domain.errors import Conflict, NotFound, NotPermitted, UsageError
 from countersign.domain.readiness import DocumentKey
@@ -65,6 +66,18 @@ async def ingested(house: House) -> dict[str, tuple[str, str]]:
 
 async def operator(house: House, *groups: str) -> Principal:
     return await person(house, "olga", groups, ["operator"])
+
+
+def stale_of(tmp_path: Path, **ages: timedelta) -> list[str]:
+    settings = settings_in(tmp_path)
+    source = replace(settings.sources["intranet"], **ages)
+    plan = plan_sources(replace(settings, sources={"intranet": source}), [], ocr=False)
+    return sorted(plan.compare.max_age)
+
+
+def test_how_old_a_document_may_be_is_not_how_often_its_source_is_read(tmp_path: Path) -> None:
+    assert stale_of(tmp_path, max_age=timedelta(days=1)) == []
+    assert stale_of(tmp_path, documents_max_age=timedelta(days=365)) == ["intranet"]
 
 
 # -- what is kept and shown ---------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("countersign ")
 ]
-_NO_CODES = {"quarantine", "warn", "index", "valid_to", "supersedes", "max_age", "countersign"}
+_NO_CODES = {"quarantine", "warn", "index", "valid_to", "supersedes", "documents_max_age", "countersign"}
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -182,7 +182,7 @@ def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Pl
         for name in chosen
     }
     settings = {name: workspace.sources[name] for name in chosen}
-    ages = {name: s.max_age for name, s in settings.items() if s.max_age is not None}
+    ages = {name: s.documents_max_age for name, s in settings.items() if s.documents_max_age is not None}
     scope = f"sources {sorted(chosen)} {ocr}"
     return Plan(
         folder=workspace.state / FOLDER / _name(scope),

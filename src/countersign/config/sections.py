@@ -170,6 +170,7 @@ SOURCE_KEYS = (
     Key("residency", REGION, "Label of documents that bring none.", "none"),
     Key("publishers", groups, "push: who may push; others: who may ask for a pass; beside operators. They need the role `publisher`.", "operators only", field="publisher_groups"),
     Key("max_age", duration, "How old its last complete pass may be: then answers say so, and whoever `notify` names is told once.", "no limit"),
+    Key("documents_max_age", duration, "How old a document of it may be before the audit calls it `stale`.", "by how old the others are"),
     Key("schedule", schedule, "When the process that serves or works reads it again, by this machine's clock.", "only when asked"),
     Key("watch", yes_no, "files: a change in the folder begins a pass at once. Only for a folder of this machine.", "false"),
     Key("rate_limit", RATE_LIMIT, "How fast it may be read.", "no limit"),

@@ -159,6 +159,9 @@ class SourceSettings:
     residency: str = ""
     publisher_groups: tuple[str, ...] = ()
     max_age: timedelta | None = None
+    """How long ago its last complete pass may be."""
+    documents_max_age: timedelta | None = None
+    """How long ago a document of it may have changed; None = judged by the other documents."""
     schedule: Schedule | None = None
     """When a process that owns the workspace reads it again; None = only when somebody asks."""
     watch: bool = False

@@ -53,7 +53,7 @@ _ALL: Final = (
     # -- time
     CodeMeaning("expired", "warning", "index", "Its validity has ended", "It answers nothing any more; if it should, people get no answer", "Publish its successor, or correct `valid_to`", _OWNER),
     CodeMeaning("not_yet_valid", "info", "index", "Its validity has not begun", "It answers nothing until then", "Nothing needs to be done if the date is right", _OWNER),
-    CodeMeaning("stale", "warning", "warn", "It has not changed for longer than the source's rhythm or `max_age` allows", "What was true then is answered as if it were true now", "Have its owner confirm or renew it", _OWNER),
+    CodeMeaning("stale", "warning", "warn", "It has not changed for longer than the source's rhythm or `documents_max_age` allows", "What was true then is answered as if it were true now", "Have its owner confirm or renew it", _OWNER),
     CodeMeaning("dates_impossible", "warning", "warn", "Its dates cannot be right: ends before it begins, or changed in the future", "It is in force at the wrong time, or never", "Correct the dates in the source or its manifest", _OWNER),
     # -- rights
     CodeMeaning("rights_missing", "error", "index", "Nobody may read it: the source says no rights for it", "It is never found, and nobody is told that it is missing", "Say its rights in the manifest, or add a rule for its folder", _OWNER),

@@ -22,7 +22,7 @@ COMMON_TITLE = 6
 
 @dataclass(frozen=True, slots=True)
 class CompareSettings:
-    """`max_age`: source → how old a document of it may be; a source that is not named is judged by its own rhythm only.
+    """`max_age`: source → how old a document of it may be; a source that is not named is judged by its own rhythm.
     Likeness is of wording with figures masked, 0 to 1."""
 
     max_age: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])

@@ -18,8 +18,6 @@ MIN_DATED = 8
 """Documents with a date that a source must have before it has a rhythm."""
 RHYTHM_TIMES = 6.0
 RHYTHM_LEAST = timedelta(days=540)
-_READING = timedelta(days=30)
-"""A shorter `max_age` says how often the source is read, unless its documents do change as often."""
 _CROWD = 64
 
 
@@ -86,7 +84,7 @@ def _numbered(documents: Sequence[Known]) -> dict[str, Known]:
 
 
 def stale(documents: Sequence[Known], now: datetime, settings: CompareSettings) -> Iterator[ReadinessFinding]:
-    """Older than the source's `max_age`; or, in a source that is kept up, left alone for much longer than the rest:
+    """Older than the source's `documents_max_age`; or, in a source that is kept up, left alone for much longer than the rest:
     more than `RHYTHM_TIMES` its median age and more than `RHYTHM_LEAST`."""
     by_source: dict[tuple[str, str], list[Known]] = defaultdict(list)
     for document in documents:
@@ -111,13 +109,10 @@ def _limit(
 ) -> tuple[timedelta | None, timedelta | None]:
     """How old a document may be, and the median age it follows from (None when `max_age` says it)."""
     said = max_age.get(source)
-    usual = timedelta(seconds=median(_age(document, now).total_seconds() for document in members))
-    if said is not None and said < _READING and usual > said:
-        said = None
-    if len(members) < MIN_DATED:
+    if said is not None or len(members) < MIN_DATED:
         return said, None
-    rhythm = max(RHYTHM_TIMES * usual, RHYTHM_LEAST)
-    return (said, None) if said is not None and said <= rhythm else (rhythm, usual)
+    usual = timedelta(seconds=median(_age(document, now).total_seconds() for document in members))
+    return max(RHYTHM_TIMES * usual, RHYTHM_LEAST), usual
 
 
 def _age(document: Known, now: datetime) -> timedelta:
