@@ -33,6 +33,7 @@ class Action(StrEnum):
     READ_RELEASE = "read_release"
     MANAGE_RELEASE = "manage_release"
     BACK_UP = "back_up"
+    MANAGE_QUESTIONS = "manage_questions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ RULES: dict[Action, Rule] = {
     Action.READ_RELEASE: _rule(Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.ADMIN, says="see releases"),
     Action.MANAGE_RELEASE: _rule(Role.OPERATOR, says="change releases"),
     Action.BACK_UP: _rule(Role.OPERATOR, Role.ADMIN, says="take a backup"),
+    Action.MANAGE_QUESTIONS: _rule(Role.OPERATOR, Role.ADMIN, says="work on question sets"),
 }
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "release": "countersign.cli.release:release",
     "audit": "countersign.cli.readiness:audit",
     "index": "countersign.cli.index:index",
+    "questions": "countersign.cli.questions:questions",
     "backup": "countersign.cli.backup:backup",
     "restore": "countersign.cli.backup:restore",
     "config": "countersign.cli.config:config",

@@ -57,6 +57,9 @@ class EventKind(StrEnum):
     READINESS_AUDITED = "readiness.audited"
     READINESS_ACCEPTED = "readiness.accepted"
     READINESS_ACCEPTANCE_WITHDRAWN = "readiness.acceptance_withdrawn"
+    QUESTIONS_ADDED = "questions.added"
+    QUESTIONS_DECIDED = "questions.decided"
+    INDEX_TUNED = "index.tuned"
 
 
 MEANINGS: Final[Mapping[EventKind, str]] = {
@@ -105,6 +108,9 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.READINESS_AUDITED: "Documents were read to find out what is wrong with them; counts only.",
     EventKind.READINESS_ACCEPTED: "Somebody took responsibility for what was found in a document, until a day.",
     EventKind.READINESS_ACCEPTANCE_WITHDRAWN: "Somebody took such an acceptance back.",
+    EventKind.QUESTIONS_ADDED: "Questions entered a set: imported, drafted from documents, or taken from answers; counts only.",
+    EventKind.QUESTIONS_DECIDED: "Somebody confirmed, changed or dropped questions of a set, or took that back.",
+    EventKind.INDEX_TUNED: "Ways to cut and search the documents were measured against a question set.",
 }
 """One line for each kind; the documentation is made from this table."""
 

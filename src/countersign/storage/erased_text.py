@@ -16,6 +16,7 @@ from countersign.storage.audits import erase_findings
 from countersign.storage.byte_scan import distinctive, spellings
 from countersign.storage.database import next_seq
 from countersign.storage.document_changes import delete_document
+from countersign.storage.question_sets import empty_asked, erase_drafted
 from countersign.storage.source_state import forget_names
 from countersign.storage.tables import (
     answer,
@@ -29,12 +30,14 @@ from countersign.storage.tables import (
     feedback,
     metadata,
     passage,
+    question,
     review,
 )
 
 CLEANED_TABLES = (
     "document", "document_version", "passage", "embedding", "answer", "citation", "review", "feedback",
     "event_personal", "source_pass", "readiness_finding", "readiness_acceptance",
+    "question", "question_expected",
 )  # fmt: skip
 
 _IN = 500
@@ -119,6 +122,9 @@ def clean(connection: Connection, erasing: Erasing, now: datetime) -> Mapping[st
     counts["readiness_finding"] = sum(
         erase_findings(connection, key.tenant, key.source, key.external_id) for key in erasing.keys
     )
+    columns = (question.c.text, question.c.first_text)
+    quoted = or_(*(_holds(connection, column, erasing.probes) for column in columns)) if erasing.probes else None
+    counts["question"] = erase_drafted(connection, erasing.documents, erasing.keys, quoted)
     counts["document"] = _blank_documents(connection, erasing, now)
     return counts
 
@@ -147,6 +153,8 @@ def blank_answers(
             }
             connection.execute(update(answer).where(answer.c.id == row.id).values(**values))
             counts["answer"] += 1
+        if keep_questions_without is None:
+            empty_asked(connection, part)
         counts["citation"] += _delete_in(connection, citation, citation.c.answer_id, part)
         texts = {"decision_text": "", "decision_reason": ""}
         decided = update(review).where(review.c.answer_id.in_(part)).values(**texts)

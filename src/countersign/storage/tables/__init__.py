@@ -17,6 +17,7 @@ from countersign.storage.tables.answers import (
 )
 from countersign.storage.tables.corpus import document, document_version, embedding, job, passage
 from countersign.storage.tables.metadata import metadata
+from countersign.storage.tables.questions import question, question_expected, question_set
 from countersign.storage.tables.readiness import readiness_acceptance, readiness_audit, readiness_finding
 from countersign.storage.tables.record import chain_head, event, event_personal
 from countersign.storage.tables.sources import source_pass, source_state
@@ -50,6 +51,9 @@ __all__ = [
     "metadata",
     "passage",
     "person",
+    "question",
+    "question_expected",
+    "question_set",
     "readiness_acceptance",
     "readiness_audit",
     "readiness_finding",

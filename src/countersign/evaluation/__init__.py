@@ -1,0 +1,1 @@
+"""How good a retrieval is: question sets, judged runs, honest intervals, and what they recommend."""
