@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
+from countersign.api.reviews import review_json
 from countersign.domain.answers import AnswerStatus
+from countersign.review.desk import Review
 from tests.api.conftest import FEE, Served
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +81,7 @@ async def test_a_held_answer_goes_through_the_desk_and_back_to_its_asker(served:
 
     _, queue, _ = await served.call("GET", "/api/reviews", reviewer)
     [item] = queue["items"]
+    assert item["overdue"] is False
     review = f"/api/reviews/{item['review_id']}"
     assert (await served.call("GET", "/api/reviews?state=open", blind))[1]["items"] == []
     absent, forbidden = [
@@ -103,6 +108,15 @@ async def test_a_held_answer_goes_through_the_desk_and_back_to_its_asker(served:
     assert delivered["status"] == "delivered"
     assert "1,290" in delivered["text"]
     assert (await served.call("GET", "/api/reviews?state=decided", reviewer))[1]["items"]
+
+
+def test_an_item_says_whether_it_is_overdue() -> None:
+    due = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    item = Review("rev_1", "ans_1", "bank", "staff-help", "a", "open", (), frozenset(), due, deadline=due)
+    assert review_json(item, due)["overdue"]
+    assert not review_json(item, due - timedelta(seconds=1))["overdue"]
+    assert not review_json(replace(item, state="decided"), due)["overdue"]
+    assert not review_json(replace(item, deadline=None), due)["overdue"]
 
 
 async def test_answers_page_newest_first(served: Served) -> None:
