@@ -17,6 +17,7 @@ from countersign.corpus.e5 import convert, weights
 from countersign.corpus.embedding import EmbeddedE5, EndpointEmbedder
 from countersign.domain import errors
 from countersign.domain.workspace import EmbeddingSettings, Secret
+from countersign.retrieval.prior import PRIOR_SHARE, question_prior
 
 pytestmark = pytest.mark.anyio
 needs_weights = pytest.mark.skipif(EmbeddedE5.available() is not None, reason=str(EmbeddedE5.available()))
@@ -48,6 +49,17 @@ async def test_meaning_is_near_across_languages(e5: EmbeddedE5) -> None:
     assert np.allclose(np.linalg.norm(passages, axis=1), 1, atol=1e-5)
     scores = passages @ query
     assert scores[0] > scores[1] and scores[2] > scores[1]
+
+
+@needs_weights
+async def test_the_shipped_mean_of_questions_is_what_its_questions_give(e5: EmbeddedE5) -> None:
+    """Made again for one language: weights, converter or questions that changed without it show here."""
+    folder = Path(__file__).resolve().parents[2] / "tools" / "question_prior"
+    lines = (folder / "kk.txt").read_text("utf-8").splitlines()
+    mean = np.mean([await e5.embed_query(line) for line in lines], axis=0)
+    shipped = question_prior(e5.model_id)["kk"] / PRIOR_SHARE
+    assert np.dot(mean, shipped) / np.linalg.norm(mean) / np.linalg.norm(shipped) > 0.99
+    assert abs(np.linalg.norm(mean) - np.linalg.norm(shipped)) < 0.02
 
 
 @needs_weights

@@ -176,6 +176,28 @@ async def test_history_moves_the_search(house: House) -> None:
     assert texts(found)[0] == ROAMING
 
 
+async def test_the_answer_before_moves_the_search_by_meaning_and_nothing_else(house: House) -> None:
+    parking = "Parking permits at the head office cost 7000 tenge."
+    for number, text in enumerate([parking, "Menu of the canteen.", "Visitors wear a badge."]):
+        house.library.put(f"other{number}", [text], group("staff"))
+
+    async def found(reply: str) -> list[str]:
+        history = [HistoryTurn("user", "zzzz?"), HistoryTurn("assistant", reply)]
+        return texts(
+            await house.retriever.retrieve(
+                person("staff"), "yyyy?", sources=["files"], as_of=NOW, history=history, limit=20
+            )
+        )
+
+    if house.dimension is None:
+        assert await found(parking) == []
+    else:
+        after_parking, after_leave = await found(parking), await found(LEAVE)
+        assert after_parking.index(parking) < after_parking.index(LEAVE)
+        assert after_leave.index(LEAVE) < after_leave.index(parking)
+    assert BONUS not in await found(BONUS)
+
+
 async def test_neighbours_follow_within_bounds(house: House) -> None:
     parts = [
         "Chapter about parking.",

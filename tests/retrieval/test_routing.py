@@ -92,6 +92,29 @@ def test_a_name_of_most_documents_tells_nothing_apart() -> None:
     assert routing.route("What does Baiterek say of leave?") is None
 
 
+@pytest.mark.parametrize(
+    ("question", "documents"),
+    [
+        ("May shop-example.kz keep my data? (policy of shop-example.kz)", {"site"}),
+        ("What does LN-2023/114 say of fees?", {"contract"}),
+        ("что в договоре ln-2023/114.", {"contract"}),
+        ("Summarise board_2024-03.docx, please.", {"minutes"}),
+        ("and board_2024-03?", {"minutes"}),
+        ("May a shop keep my data?", set()),
+        ("What is the e-mail policy?", set()),
+        ("What changed in 2024?", set()),
+    ],
+)
+def test_an_identifier_names_what_is_called_so(routing: Routing, question: str, documents: set[str]) -> None:
+    routing.add("site", "shop-example.kz")
+    routing.add("contract", "LN-2023/114", "scan17.pdf")
+    routing.add("minutes", "Minutes of the board", "board_2024-03.docx")
+    routing.add("mail", "E-mail", "e-mail.txt")
+    routing.add("year", "2024")
+    route = routing.route(question)
+    assert (route.documents if route else frozenset()) == documents
+
+
 @given(st.text(max_size=80), st.lists(st.text(max_size=30), max_size=6))
 def test_any_title_and_question_is_read(question: str, titles: list[str]) -> None:
     routing = Routing()

@@ -19,11 +19,17 @@ from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Language, Passage
 from countersign.domain.errors import ProviderError, StorageError
 from countersign.retrieval.analysis import question_language
-from countersign.retrieval.fusion import Candidate, fuse, led, mix
+from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
+from countersign.retrieval.prior import with_prior
 from countersign.retrieval.routing import Route, Routing
 from countersign.retrieval.seams import Hit, PassageIndex, PassageSearch, PassageStore, Scope, Vector
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import catch_up
+
+_MAX_REPLY_CHARS = 600
+"""Enough to say what the talk is about; the rest costs more to embed than it tells."""
+
+_MEANING_ONLY = FusionWeights({}, same_script=1.0, default=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Retriever:
         )
         scope = replace(scope, ended=ended)
         questions = self._questions(query, history)
-        vectors, reason = await self._embed([text for _, text in questions])
+        vectors, reason = await self._embed([text for _, text in questions] + _reply(questions, history))
         language = question_language(query)
         route = await self._route(scope, [text for _, text in questions], seq)
         ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language, route)
@@ -191,11 +197,13 @@ class Retriever:
         if not scope.rights_ids or not scope.sources:
             return []
 
+        settings = with_prior(self._settings, self._embedder.model_id if self._embedder else "")
+
         def found(scope: Scope) -> list[Candidate]:
-            return search_questions(search, questions, vectors, scope, language, self._settings)
+            return search_questions(search, questions, vectors, scope, language, settings)
 
         ordered = found(scope)
-        return ordered if route is None else lead_named(ordered, route, scope, found, self._settings)
+        return ordered if route is None else lead_named(ordered, route, scope, found, settings)
 
     # -- the database's last word -----------------------------------------------------------------------------
     async def _permitted(
@@ -226,6 +234,12 @@ class Retriever:
         return joined
 
 
+def _reply(questions: Sequence[tuple[float, str]], history: Sequence[HistoryTurn]) -> list[str]:
+    """The beginning of the answer before this question, where there were earlier questions; it is the client's word."""
+    answers = [turn.content for turn in history if turn.role == "assistant" and turn.content.strip()]
+    return [answers[-1][:_MAX_REPLY_CHARS]] if answers and len(questions) > 1 else []
+
+
 def legs(
     search: PassageSearch,
     text: str,
@@ -251,12 +265,21 @@ def search_questions(
     language: Language,
     settings: RetrievalSettings,
 ) -> list[Candidate]:
-    """The questions' candidates inside one scope in one order, by the weight of each question."""
+    """The questions' candidates inside one scope in one order, by the weight of each question.
+
+    A vector more than there are questions is that of the answer before them: searched by meaning only.
+    """
     orders: list[tuple[float, list[Candidate]]] = []
     for place, (weight, text) in enumerate(questions):
         vector = vectors[place] if vectors is not None else None
         hits = legs(search, text, vector, scope, language, settings)
         orders.append((weight, fuse(hits, language, settings.weights, settings.candidates)))
+    if vectors is not None and len(vectors) > len(questions):
+        known = list(dict.fromkeys(c.passage_id for _, candidates in orders for c in candidates))
+        mean = settings.query_means.get(language)
+        hits = search.search_vector(vectors[-1], scope, settings.candidates, also=known, query_mean=mean)
+        reply = fuse(hits, language, _MEANING_ONLY, settings.candidates)
+        orders.append((settings.reply_weight, reply))
     return orders[0][1] if len(orders) == 1 else mix(orders)
 
 

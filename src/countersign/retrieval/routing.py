@@ -4,7 +4,8 @@ What counts as a name is learned from the titles alone: the words a title begins
 figure or that follows many different beginnings (`10-K`, `Earnings`, `tariffs`: kinds of documents, not whose they are).
 Only titles of a series count, which a year, a number or a form tells apart: other titles are topics, not names.
 A question names it in the same words, run together or apart, by its initials, or by an abbreviation that begins it; as
-names are written: with a capital, and not only as the first word of the question.
+names are written: with a capital, and not only as the first word of the question. A title or file name that is one word
+with a figure or a point in it (`LN-2023/114`, `example.com`) is its own name, whoever else is called so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _KIND_FOLLOWS = 3
 _MAX_NAME_WORDS = 5
 _MAX_TITLE_WORDS = 12
 """A longer one is a sentence."""
+_TOKEN = re.compile(r"[^\s\"'’«»“”()<>\[\]{},;:!?]+")
+_IDENTIFIER = re.compile(r"(?=.{5,80}$)(?=.*[^\W\d_])(?=.*(?:\d|\w\.\w))[^\W_]\S*")
 _LEAST_LETTERS = 3
 _MAX_ENDING = 4
 """Letters that Russian and Kazakh may add to a name."""
@@ -53,6 +56,7 @@ class Routing:
     _names: dict[str, frozenset[str]] | None = None
     """Name without spaces → its documents."""
     _short: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    _identifiers: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def add(self, document_id: str, title: str, filename: str = "") -> None:
         self._titles[document_id] = (title, filename)
@@ -66,9 +70,10 @@ class Routing:
         """None where the question names no document, or so many that it might as well name none."""
         names = self._learned()
         found = self._named(question, names)
-        if not found:
-            return None
         documents = frozenset[str]().union(*(names.get(name) or self._short[name] for name in found))
+        documents = documents.union(*(self._identifiers.get(word, ()) for word in _identifiers(question)))
+        if not documents:
+            return None
         if 2 * len(documents) > len(self._titles):
             return None
         return Route(documents, self._likely(question, documents))
@@ -76,6 +81,7 @@ class Routing:
     def _learned(self) -> dict[str, frozenset[str]]:
         if self._names is None:
             self._names, self._short = _learn(self._titles)
+            self._identifiers = _identified(self._titles)
         return self._names
 
     def _named(self, question: str, names: Mapping[str, frozenset[str]]) -> list[str]:
@@ -140,6 +146,22 @@ def _learn(
             short[alias].add(_joined(name))
     unique = {alias: frozenset(names[next(iter(full))]) for alias, full in short.items() if len(full) == 1}
     return {name: frozenset(documents) for name, documents in names.items()}, unique
+
+
+def _identifiers(text: str) -> set[str]:
+    """The words of a text that can be no other word: folded, without the mark that ends a sentence."""
+    words = (word.rstrip(".") for word in _TOKEN.findall(fold(text)))
+    return {word for word in words if _IDENTIFIER.fullmatch(word)}
+
+
+def _identified(titles: Mapping[str, tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """Documents by the identifier that is their whole title, their file name, or it without its ending."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for document, (title, filename) in titles.items():
+        for label in {title, filename, filename.rpartition(".")[0]}:
+            for word in _identifiers(label) if len(label.split()) == 1 else ():
+                found[word].add(document)
+    return {word: frozenset(documents) for word, documents in found.items()}
 
 
 def _name(words: list[str], kinds: set[str]) -> tuple[str, ...]:

@@ -102,8 +102,8 @@ class PassageSearch(Protocol):
     ) -> list[Hit]:
         """Exact over the rows inside `scope`, best first. `also` names passages to be scored whatever their place.
 
-        Scores are z-scores per document language; with `query_mean` (the mean of that language's questions) they are
-        cosines after document and query means are taken away.
+        Scores are z-scores per document language, of the cosine or, with `query_mean` (what questions of that language
+        have in common), of the cosine after it is taken away from the question.
         """
         ...
 

@@ -26,6 +26,8 @@ class RetrievalSettings:
     history_turns: int = 2
     """Earlier questions of the same person that are searched together with the last one."""
     history_weight: float = 0.5
+    reply_weight: float = 0.25
+    """Of the answer before the question, searched by meaning only, beside 1 for the questions."""
     neighbours: int = 2
     """How many neighbouring passages may follow the found ones."""
     neighbour_max_chars: int = 2_000

@@ -83,15 +83,11 @@ class Normaliser:
         self._terms: dict[Language, tuple[float, float]] = {}
         if statistics is None:
             return
-        mean, std = statistics.spread(self.vector)
-        factor = 1.0 / std
         if query_mean is not None:
             moved = self.vector - query_mean
             self.vector = (moved / max(float(np.linalg.norm(moved)), 1e-12)).astype(np.float32)
-            mean = statistics.means @ self.vector
-            factor = 1.0 / np.sqrt(np.maximum(np.trace(statistics.covariances, axis1=1, axis2=2), 1e-6))
-        for language, m, f in zip(statistics.languages, mean, factor, strict=True):
-            self._terms[language] = (float(m), float(f))
+        for language, mean, std in zip(statistics.languages, *statistics.spread(self.vector), strict=True):
+            self._terms[language] = (float(mean), 1.0 / float(std))
 
     def score(self, passage: Vector, language: Language) -> float:
         """A language that is not known is left as it is."""

@@ -383,23 +383,16 @@ class Comparison:
 
     def __init__(self, rows: Rows, vector: Vector, query_mean: Vector | None) -> None:
         self._rows = rows
-        self.vector = vector
         names = len(rows.names)
         self._shift, self._factor = np.zeros(names, np.float32), np.ones(names, np.float32)
         statistics = rows.statistics
+        self.vector = vector if query_mean is None or statistics is None else _unit(vector - query_mean)
         if statistics is None:
             return
-        mean, std = statistics.spread(vector)
-        factor = 1.0 / std
-        if query_mean is not None:
-            self.vector = _unit(vector - query_mean)
-            mean = statistics.means @ self.vector
-            # Passages of one language lie about as far from their mean as each other, so one length stands for all.
-            factor = 1.0 / np.sqrt(np.maximum(np.trace(statistics.covariances, axis1=1, axis2=2), 1e-6))
-        for language, m, f in zip(statistics.languages, mean, factor, strict=True):
+        for language, mean, std in zip(statistics.languages, *statistics.spread(self.vector), strict=True):
             number = rows.number_of(language)
             if number is not None:
-                self._shift[number], self._factor[number] = m, f
+                self._shift[number], self._factor[number] = mean, 1.0 / std
 
     def scores(self, dots: Floats, places: NDArray[np.int64]) -> Floats:
         language = self._rows.table.language[places]

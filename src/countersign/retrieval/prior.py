@@ -1,0 +1,53 @@
+"""What questions of a language have in common as vectors, before a deployment has questions of its own.
+
+An encoder such as multilingual-e5 gives every question much the same direction, which says what a question is and not
+what it asks; passages that happen to lie that way rank too high. Where it is taken away, what is left is the matter. A
+deployment learns its own (`learning`); until then a part of a general one is taken away: the mean of 48 questions a
+language of our own, in `tools/question_prior`, from which `tools/question_prior.py` makes `question_prior.json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from countersign.domain.documents import Language
+from countersign.retrieval.seams import Vector
+from countersign.retrieval.settings import RetrievalSettings
+
+PRIOR_SHARE = 0.7
+"""How much of the general mean is taken away: any share from 0.5 to 0.9 does about as well, the whole does harm where
+questions are unlike ours."""
+
+
+def question_prior(model_id: str) -> Mapping[Language, Vector]:
+    """What to take away from a question's vector, by its language; nothing for a model that none was made for."""
+    model, means = _shipped()
+    return means if model_id == model else {}
+
+
+def with_prior(settings: RetrievalSettings, model_id: str) -> RetrievalSettings:
+    """Settings as they are applied: what a deployment has learned of its questions goes before the general mean."""
+    prior = question_prior(model_id)
+    return replace(settings, query_means={**prior, **settings.query_means}) if prior else settings
+
+
+def encode(mean: Vector) -> str:
+    """Half precision, little-endian, base64: a thousandth of a unit is far below what changes an order."""
+    return base64.b64encode(mean.astype("<f2").tobytes()).decode()
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> tuple[str, Mapping[Language, Vector]]:
+    stored = json.loads(files("countersign.retrieval").joinpath("question_prior.json").read_text("utf-8"))
+    means = {
+        name: PRIOR_SHARE * np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
+        for name, text in stored["means"].items()
+    }
+    return stored["model"], means
