@@ -7,16 +7,20 @@ loses nothing that was acknowledged; a rebuild leaves nothing of the old; tenant
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
 import pytest
@@ -290,8 +294,10 @@ class PassageIndexSuite(ABC):
         rng = np.random.default_rng(11)
         acknowledged = 0
         with KilledWriters(self.writer_program(tmp_path)) as writers:
-            for _ in range(self.kills):
-                acknowledged = max(acknowledged, writers.run_and_kill(float(rng.uniform(0.0, 0.15))))
+            for number in range(self.kills):
+                # Every fourth life is long enough for segments to be merged.
+                longest_s = 0.4 if number % 4 == 3 else 0.15
+                acknowledged = max(acknowledged, writers.run_and_kill(float(rng.uniform(0.0, longest_s))))
             patience_s = 0.5  # a busy machine may acknowledge nothing in lives so short
             while not acknowledged and patience_s < 20:
                 acknowledged = writers.run_and_kill(patience_s)
@@ -307,7 +313,10 @@ class PassageIndexSuite(ABC):
 
 
 class KilledWriters:
-    """A process that has imported everything and forks a writer a round, so that a round takes no start-up time."""
+    """A process that has imported everything and forks a writer a round, so that a round takes no start-up time.
+
+    A writer that ends by itself fails the test with its own error.
+    """
 
     def __init__(self, writer_program: str) -> None:
         program = f"from countersign.testing.passage_index_suite import fork_writers\nfork_writers({writer_program!r})"
@@ -329,14 +338,24 @@ class KilledWriters:
         assert send is not None and receive is not None
         send.write(b"go\n")
         send.flush()
-        pid = int(receive.readline())
-        assert receive.readline() == b"ready\n"
-        time.sleep(after_s)
-        os.kill(pid, signal.SIGKILL)
-        last = 0
-        for line in iter(receive.readline, b"killed\n"):  # a short write to a pipe is never torn
-            last = int(line)
-        return last
+        pid, last, failure = 0, 0, ""
+        for line in receive:  # a short write to a pipe is never torn
+            word, _, said = line.decode().rstrip().partition(" ")
+            if word == "began":
+                pid = int(said)
+            elif word == "ready":
+                time.sleep(after_s)
+                with suppress(ProcessLookupError):  # it ended by itself, and says so
+                    os.kill(pid, signal.SIGKILL)
+            elif word == "applied":
+                last = int(said)
+            elif word == "failed":
+                failure = json.loads(said)
+            elif int(said) == -signal.SIGKILL:
+                return last
+            else:
+                raise AssertionError(f"the writer ended by itself with {said}: {failure}")
+        raise AssertionError("the process that forks the writers is gone")
 
 
 def fork_writers(writer_program: str) -> None:
@@ -345,10 +364,19 @@ def fork_writers(writer_program: str) -> None:
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _say(str(os.getpid()))
-            exec(code, {})  # noqa: S102
-        os.waitpid(pid, 0)
-        _say("killed")
+            _write(code)
+        _, status = os.waitpid(pid, 0)
+        _say(f"ended {os.waitstatus_to_exitcode(status)}")
+
+
+def _write(code: CodeType) -> None:
+    """Runs in a forked child and never returns."""
+    _say(f"began {os.getpid()}")
+    try:
+        exec(code, {})  # noqa: S102
+    except BaseException:  # noqa: BLE001 - whatever it was, the test is to say it
+        _say(f"failed {json.dumps(traceback.format_exc()[-3000:])}")
+    os._exit(1)
 
 
 def _say(line: str) -> None:
@@ -376,7 +404,7 @@ def write_for_ever(index: PassageIndex) -> None:
     while True:
         seq = index.applied_seq + 1
         index.apply(batch_of(seq), seq)
-        _say(str(seq))
+        _say(f"applied {seq}")
 
 
 def _unit(number: int) -> Vector:
