@@ -7,20 +7,18 @@ loses nothing that was acknowledged; a rebuild leaves nothing of the old; tenant
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import CodeType
 
 import numpy as np
 import pytest
@@ -320,10 +318,12 @@ class KilledWriters:
 
     def __init__(self, writer_program: str) -> None:
         program = f"from countersign.testing.passage_index_suite import fork_writers\nfork_writers({writer_program!r})"
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._parent = subprocess.Popen(  # noqa: S603 our own interpreter and program
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._errors,
         )
 
     def __enter__(self) -> KilledWriters:
@@ -331,6 +331,7 @@ class KilledWriters:
 
     def __exit__(self, *_: object) -> None:
         self._parent.communicate()
+        self._errors.close()
 
     def run_and_kill(self, after_s: float) -> int:
         """Kills the writer `after_s` after it is ready; returns the last mutation that it acknowledged, or 0."""
@@ -338,7 +339,7 @@ class KilledWriters:
         assert send is not None and receive is not None
         send.write(b"go\n")
         send.flush()
-        pid, last, failure = 0, 0, ""
+        pid, last = 0, 0
         for line in receive:  # a short write to a pipe is never torn
             word, _, said = line.decode().rstrip().partition(" ")
             if word == "began":
@@ -349,13 +350,15 @@ class KilledWriters:
                     os.kill(pid, signal.SIGKILL)
             elif word == "applied":
                 last = int(said)
-            elif word == "failed":
-                failure = json.loads(said)
             elif int(said) == -signal.SIGKILL:
                 return last
             else:
-                raise AssertionError(f"the writer ended by itself with {said}: {failure}")
-        raise AssertionError("the process that forks the writers is gone")
+                raise AssertionError(f"the writer ended by itself with {said}:\n{self._failure()}")
+        raise AssertionError(f"the process that forks the writers is gone:\n{self._failure()}")
+
+    def _failure(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace")
 
 
 def fork_writers(writer_program: str) -> None:
@@ -364,19 +367,11 @@ def fork_writers(writer_program: str) -> None:
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _write(code)
+            _say(f"began {os.getpid()}")
+            exec(code, {})  # noqa: S102
+            os._exit(1)  # not on to the next line
         _, status = os.waitpid(pid, 0)
         _say(f"ended {os.waitstatus_to_exitcode(status)}")
-
-
-def _write(code: CodeType) -> None:
-    """Runs in a forked child and never returns."""
-    _say(f"began {os.getpid()}")
-    try:
-        exec(code, {})  # noqa: S102
-    except BaseException:  # noqa: BLE001 - whatever it was, the test is to say it
-        _say(f"failed {json.dumps(traceback.format_exc()[-3000:])}")
-    os._exit(1)
 
 
 def _say(line: str) -> None:
