@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,9 +53,9 @@ class _Watched:
         for item in self._origin.list():  # type: ignore[attr-defined]
             yield replace(item, revision=f"{item.size}-{item.document.modified}")
 
-    def read(self, external_id: str, max_bytes: int) -> bytes:
-        self._read.append(external_id)
-        return self._origin.read(external_id, max_bytes)  # type: ignore[attr-defined]
+    def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+        self._read.append(document.external_id)
+        return self._origin.read(document, max_bytes)  # type: ignore[attr-defined]
 
 
 def write(folder: Path, **files: str | bytes) -> Path:
@@ -96,10 +95,10 @@ async def test_an_audit_that_stops_goes_on_where_it_stopped(tmp_path: Path) -> N
         def list(self) -> Iterator[Listed]:
             return plan.origins[name].list()  # type: ignore[return-value]
 
-        def read(self, external_id: str, max_bytes: int) -> bytes:
-            if external_id == "f06.md":
+        def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+            if document.external_id == "f06.md":
                 raise RuntimeError("the power went")
-            return plan.origins[name].read(external_id, max_bytes)
+            return plan.origins[name].read(document, max_bytes)
 
     with pytest.raises(RuntimeError):
         await audit(replace(plan, origins={name: Dying()}), MovableClock(), _nothing)
@@ -120,8 +119,8 @@ async def test_a_source_that_dies_on_the_way_is_named_and_what_it_listed_is_read
             yield next(iter(plan.origins[name].list()))  # type: ignore[misc]
             raise SourceError("the server went away", code="source_unavailable")
 
-        def read(self, external_id: str, max_bytes: int) -> bytes:
-            return plan.origins[name].read(external_id, max_bytes)
+        def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+            return plan.origins[name].read(document, max_bytes)
 
     done = await audit(replace(plan, origins={name: Half()}), MovableClock(), _nothing)
     assert done.report.finished is None and done.report.documents == 1
@@ -144,8 +143,8 @@ async def test_two_at_once_are_refused(tmp_path: Path) -> None:
                 WorkingFile(plan.folder, plan.scope)
             return iter(())
 
-        def read(self, external_id: str, max_bytes: int) -> bytes:
-            raise AssertionError(external_id)
+        def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+            raise AssertionError(document)
 
     await audit(replace(plan, origins={str(folder): Again()}), MovableClock(), _nothing)
 
@@ -221,34 +220,27 @@ def test_a_path_that_is_not_there_is_said(tmp_path: Path) -> None:
         plan_of(tmp_path, tmp_path / "absent")
 
 
-_FOREVER = """
-import asyncio, sys
+_KILLED = """
+import asyncio, os, signal, sys
 from pathlib import Path
 from countersign.app.readiness import audit, plan_paths
 from countersign.domain.clock import SystemClock
 from countersign.domain.workspace import ParseLimits
 
 def told(step):
-    if not step.listing:
-        print(step.done, step.total, flush=True)
+    if not step.listing and step.done >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 plan = plan_paths([Path(sys.argv[1])], Path(sys.argv[2]), ParseLimits(ocr=False, workers=1))
 asyncio.run(audit(plan, SystemClock(), told))
 """
 
 
-async def test_killed_at_any_moment_it_loses_nothing(tmp_path: Path) -> None:
+async def test_killed_on_the_way_it_loses_nothing(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", **{f"f{n:03}__md": TEXT.replace("200", str(n)) for n in range(60)})
-    command = [sys.executable, "-c", _FOREVER, str(folder), str(tmp_path / "cache")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    deadline = time.monotonic() + 60
-    for line in process.stdout:
-        if int(line.split()[0]) >= 20 or time.monotonic() > deadline:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    command = [sys.executable, "-c", _KILLED, str(folder), str(tmp_path / "cache"), "20"]
+    killed = subprocess.run(command, check=False)
+    assert killed.returncode == -signal.SIGKILL
     done, read = await audited(plan_of(tmp_path, folder))
     assert done.continued and done.report.documents == 60 and done.report.finished
     assert len(read) <= 41 and "f000.md" not in read
