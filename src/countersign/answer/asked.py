@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from countersign.answer.attributes import attribute_of
 from countersign.answer.facts import facts
-from countersign.corpus.terms import content_terms, fold
+from countersign.corpus.terms import content_terms, fold, is_stop_word
 from countersign.domain.documents import Language
 
 Kind = Literal["time", "figure", "name", "thing", ""]
@@ -36,6 +37,14 @@ _OPEN = re.compile(
     r"\b(?:how do|how can|how to|how does|why|what (?:is|are) (?:a|an) |explain|describe|tell me|steps|difference|"
     r"what do|what does .* do|как (?:мне|сделать|можно)|почему|зачем|объясни\w*|расскажи\w*|неге|неліктен|қалай)\b"
 )
+_QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{2,80})[\"”“»]")
+_HEAD = re.compile(
+    r"\b(?:what|which) (?:is|are|was|were) (?:the )?(?:[\w-]+ ){0,2}?(?P<head1>[\w-]+) (?:of|for|in)\b"
+    r"|\b(?:what|which) (?!is\b|are\b|was\b|were\b|do\b|does\b|did\b)(?:[\w-]+ )??(?P<head2>[\w-]+) "
+    r"(?=is|are|was|were|do|does|did|has|have|will|can|must|should)\b"
+    r"|\b(?:какой|какая|какое|какую|каким|каков\w*) (?P<head3>\w+)|\bқандай (?P<head4>\w+)"
+)
+_PLAIN = re.compile(r"\w+")
 _MAX_WORDS = 24
 
 
@@ -47,19 +56,53 @@ class AskedFor:
     kind: Kind
     terms: frozenset[str]
     names: frozenset[str] = frozenset()
+    head: str = ""
+    """The word for what is asked, folded: `format` in `what is the broadcast format of …`."""
+    quoted: tuple[str, ...] = ()
+    """What the question puts in quotation marks, folded, without its punctuation."""
+    wanted: frozenset[int] = frozenset()
+    """What is asked of the named, as attributes."""
+
+    @property
+    def attribute(self) -> frozenset[str]:
+        """What is asked of the named: the words that are not its name."""
+        return self.terms - self.names
 
 
 def asked_for(question: str, language: Language) -> AskedFor:
     """`kind` is empty for an open question, which may have many right answers."""
     folded = fold(question)
-    terms = frozenset(content_terms(re.sub(r"[-'’]", " ", question), language))
-    names = frozenset(content_terms(" ".join(facts(question).names), language))
+    terms = frozenset(content_terms(_parted(question), language))
+    quoted = tuple(plain(text) for text in _QUOTED.findall(question))
+    written = " ".join((*facts(question).names, *quoted))
+    names = frozenset(content_terms(_parted(written), language)) & terms
+    wanted = frozenset[int]().union(*(attribute_of(term) for term in terms - names))
+    return AskedFor(_kind(folded), terms, names, _head(folded), quoted, wanted)
+
+
+def _kind(folded: str) -> Kind:
     if len(folded.split()) > _MAX_WORDS or _OPEN.search(folded):
-        return AskedFor("", terms, names)
+        return ""
     if _TIME.search(folded):
-        return AskedFor("time", terms, names)
+        return "time"
     if _FIGURE.search(folded):
-        return AskedFor("figure", terms, names)
+        return "figure"
     if _NAME.search(folded):
-        return AskedFor("name", terms, names)
-    return AskedFor("thing" if _THING.search(folded) else "", terms, names)
+        return "name"
+    return "thing" if _THING.search(folded) else ""
+
+
+def _parted(text: str) -> str:
+    """Compounds as single words."""
+    return re.sub(r"[-'’]", " ", text)
+
+
+def _head(folded: str) -> str:
+    match = _HEAD.search(folded)
+    word = match[match.lastgroup or 0] if match else ""
+    return "" if is_stop_word(word) else word
+
+
+def plain(text: str) -> str:
+    """Folded words with single spaces, to find a title in a text."""
+    return " ".join(_PLAIN.findall(fold(text)))

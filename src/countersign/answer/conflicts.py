@@ -1,19 +1,23 @@
 """Permitted, current passages of different documents that contradict each other about what was asked.
 
-Three ways to tell: sentences whose words agree almost entirely once the figures are taken out, with other figures of one
-kind (across languages by glossary concepts); sentences that differ in one short stretch (`twins`); different values for
-the time, figure or name that was asked for (`slots`).
+Four ways to tell: sentences whose words agree almost entirely once the figures are taken out, with other figures of one
+kind (across languages by glossary concepts); sentences that differ in one short stretch (`twins`); passages that are
+copies but for some stretches (`copies`); different values for the time, figure, name or thing that was asked for
+(`slots`). Beside them, two things of the name that was asked about (`namesakes`): no contradiction, but a choice that is
+not ours to make.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from countersign.answer.asked import AskedFor, asked_for
+from countersign.answer.copies import changed, copied, copy_of
 from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number
+from countersign.answer.namesakes import bearers, namesakes
 from countersign.answer.slots import rivals, slot_answers
 from countersign.answer.twins import Words, difference, words_of_sentence
 from countersign.corpus.glossary import concepts
@@ -26,6 +30,8 @@ _LEAST_QUESTION = 0.34
 _MAX_PASSAGES = 8
 _MAX_SENTENCES = 60
 _MAX_SUBJECT_CHARS = 160
+_SUBJECT_CHARS = 60
+_MAX_WORDS = 1_500
 _MAX_CONFLICTS = 6
 _NEARLY = 0.2
 """How much less of the question another passage's answer may carry than the best one's, to be its rival."""
@@ -33,11 +39,19 @@ _NEARLY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """`values[i]` is what `sides[i]` says; `text` is the sentence of the first side."""
+    """`values[i]` is what `sides[i]` says; `text` is the sentence of the first side.
+
+    `same_name`: the two sides speak of two things of one name.
+    """
 
     text: str
     values: tuple[str, str]
     sides: tuple[Passage, Passage]
+    same_name: bool = False
+
+    @property
+    def documents(self) -> frozenset[str]:
+        return frozenset(side.document_id for side in self.sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +83,20 @@ def find_conflicts(
             found.append(Conflict(first.text, values, (first.passage, second.passage)))
     if question:
         found += _twins(looked_at, question, readings)
+        found += _copies(looked_at, question)
         found += _slots(looked_at, question, readings)
+        found = _which_first(_namesakes(looked_at, question, readings), found)
     once: list[Conflict] = []
     for conflict in found:
         if not any(_repeats(conflict, known) for known in once):
             once.append(conflict)
     return tuple(once[:_MAX_CONFLICTS])
+
+
+def _which_first(namesakes: list[Conflict], others: list[Conflict]) -> list[Conflict]:
+    """Documents on two things of one name do not contradict each other: their values answer two questions."""
+    pairs = {conflict.documents for conflict in namesakes}
+    return [*namesakes, *(replace(c, same_name=c.documents in pairs) for c in others)]
 
 
 def _repeats(conflict: Conflict, known: Conflict) -> bool:
@@ -104,6 +126,7 @@ def noted(conflicts: Sequence[Conflict], citations: Sequence[Citation]) -> tuple
             conflict.text[:_MAX_SUBJECT_CHARS],
             conflict.values,
             tuple(number[side.passage_id] for side in conflict.sides),
+            conflict.same_name,
         )
         for conflict in conflicts
     )
@@ -127,6 +150,22 @@ def _twins(passages: Sequence[Passage], question: str, readings: Readings) -> li
         values = difference(first, second, asked, context ^ other)
         if values is not None:
             found.append(Conflict(first.text, values, (mine, theirs)))
+    return found
+
+
+def _copies(passages: Sequence[Passage], question: str) -> list[Conflict]:
+    """What was changed in one of two passages that are otherwise copies."""
+    whole = [copy_of(words_of_sentence(passage.text, passage.language, _MAX_WORDS)) for passage in passages]
+    found: list[Conflict] = []
+    for (mine, first), (theirs, second) in combinations(zip(passages, whole, strict=True), 2):
+        if mine.document_id == theirs.document_id or mine.language != theirs.language:
+            continue
+        if copied(first, second):
+            asked = asked_for(question, mine.language)
+            here, there = (frozenset(content_terms(context_of(p), p.language)) for p in (mine, theirs))
+            for (start, end), *values in changed(first, second, asked, here ^ there):
+                text = mine.text[max(0, start - _SUBJECT_CHARS) : end + _SUBJECT_CHARS]
+                found.append(Conflict(text, (values[0], values[1]), (mine, theirs)))
     return found
 
 
@@ -155,6 +194,20 @@ def _slots(passages: Sequence[Passage], question: str, readings: Readings) -> li
             if rivals(first, second):
                 values = (first.written, second.written)
                 found.append(Conflict(first.unit.text, values, (first.passage, second.passage)))
+    return found
+
+
+def _namesakes(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+    """Different things of the name that was asked about."""
+    found: list[Conflict] = []
+    for language in sorted({passage.language for passage in passages}):
+        asked = asked_for(question, language)
+        own = bearers([passage for passage in passages if passage.language == language], asked, readings)
+        found += [
+            Conflict(first.text, (first.label, second.label), (first.passage, second.passage), same_name=True)
+            for first, second in combinations(own, 2)
+            if namesakes(first, second, asked)
+        ]
     return found
 
 

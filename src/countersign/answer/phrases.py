@@ -92,6 +92,12 @@ _DISAGREE: _Texts = {
     "kk": "Құжаттар бір-біріне қайшы келеді: {sides}.",
 }
 
+_WHICH: _Texts = {
+    "en": "The documents speak of different things of this name: {sides}. Please say which one you mean.",
+    "ru": "В документах под этим названием описаны разные вещи: {sides}. Уточните, что имеется в виду.",
+    "kk": "Құжаттарда осы атаумен әртүрлі нәрселер сипатталған: {sides}. Қайсысы туралы сұрағаныңызды нақтылаңыз.",
+}
+
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -136,10 +142,12 @@ def note_of_time(language: Language, day: date, until: date | None) -> str:
     return " ".join(notes)
 
 
-def note_of_conflict(language: Language, values: Sequence[str], citations: Sequence[int]) -> str:
-    """Under an answer whose documents disagree: each side's value with its citation."""
+def note_of_conflict(
+    language: Language, values: Sequence[str], citations: Sequence[int], *, same_name: bool = False
+) -> str:
+    """Under an answer whose documents disagree, or speak of two things of one name: each side with its citation."""
     sides = " / ".join(f"«{value}» [{n}]" for value, n in zip(values, citations, strict=True))
-    return _in(_DISAGREE, language).format(sides=sides)
+    return _in(_WHICH if same_name else _DISAGREE, language).format(sides=sides)
 
 
 def _day(day: date, language: Language) -> str:

@@ -98,7 +98,7 @@ def _with_notes(line: Line, turn: Turn) -> str:
     if not turn.draft or turn.question.task != "answer" or CUT_SHORT in turn.warnings:
         return turn.draft
     notes = [
-        note_of_conflict(turn.language, note.values, note.citations)
+        note_of_conflict(turn.language, note.values, note.citations, same_name=note.same_name)
         for note in _redacted_conflicts(line, turn)[:_MAX_CONFLICTS_TOLD]
     ]
     asked_for = turn.asked_for

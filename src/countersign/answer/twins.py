@@ -39,9 +39,13 @@ class Words:
     keys: tuple[str, ...]
     bag: frozenset[str]
 
+    def written(self, start: int, end: int) -> str:
+        """The words from `start` up to `end` as they stand in the text."""
+        return self.text[self.spans[start][0] : self.spans[end - 1][1]]
 
-def words_of_sentence(text: str, language: Language) -> Words:
-    spans = tuple(match.span() for match in _TOKEN.finditer(text))[:_MAX_TOKENS]
+
+def words_of_sentence(text: str, language: Language, most: int = _MAX_TOKENS) -> Words:
+    spans = tuple(match.span() for match in _TOKEN.finditer(text))[:most]
     keys = tuple(_key(text[start:end], language) for start, end in spans)
     return Words(text, spans, keys, frozenset(keys))
 
@@ -58,7 +62,7 @@ def difference(
 
     `subjects` are the stems of titles and headings that one side alone is under.
     """
-    if not _may_be_twins(first, second) or _names_one(
+    if not _may_be_twins(first, second) or names_one(
         first.bag - second.bag, second.bag - first.bag, asked.terms
     ):
         return None
@@ -80,10 +84,10 @@ def difference(
         if i1 == j1 == 0 and mine[0].isdigit() and theirs[0].isdigit():  # the numbers of two lists
             continue
         two_subjects = two_subjects or (len(replaced) > 1 and min(i1, j1) < _SUBJECT_TOKENS)
-        found.setdefault((mine, theirs), (_written(first, i1, i2), _written(second, j1, j2)))
+        found.setdefault((mine, theirs), (first.written(i1, i2), second.written(j1, j2)))
     if len(found) > (1 if two_subjects else _MAX_DIFFERENCES):
         return None
-    return next((pair for pair in found.values() if _comparable(*pair, asked.kind)), None)
+    return next((pair for pair in found.values() if comparable(*pair, asked.kind)), None)
 
 
 def _joined(replaced: Sequence[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
@@ -109,7 +113,7 @@ def _alike(
     return len(common) >= _LEAST_ALIKE * rest
 
 
-def _comparable(mine: str, theirs: str, kind: Kind) -> bool:
+def comparable(mine: str, theirs: str, kind: Kind) -> bool:
     """Two values of one kind that could answer the question: figures, names, or (where one thing is asked for) words."""
     if _has_figure(mine) or _has_figure(theirs):
         return _has_figure(mine) and _has_figure(theirs)
@@ -151,10 +155,6 @@ def _same(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
     return all(found_in(key, there) for key in mine) or all(found_in(key, here) for key in theirs)
 
 
-def _names_one(mine: frozenset[str], theirs: frozenset[str], asked: frozenset[str]) -> bool:
+def names_one(mine: frozenset[str], theirs: frozenset[str], asked: frozenset[str]) -> bool:
     """The question speaks of what one side alone says, so the other speaks of something else."""
     return bool(mine & asked) != bool(theirs & asked)
-
-
-def _written(words: Words, start: int, end: int) -> str:
-    return words.text[words.spans[start][0] : words.spans[end - 1][1]]

@@ -91,11 +91,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ConflictNote:
-    """Two permitted, current passages that disagree on a figure about the same subject."""
+    """Two permitted, current passages that disagree about the same subject, or speak of two things of one name."""
 
     subject: str
     values: tuple[str, ...]
     citations: tuple[int, ...]
+    same_name: bool = False
+    """Two things of one name: which of them is meant only the person who asks can say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,7 +353,12 @@ def _answer(row: RowMapping, citations: tuple[Citation, ...]) -> Answer:
         citations=citations,
         claims=tuple(_claim(claim) for claim in body["claims"]),
         conflicts=tuple(
-            ConflictNote(note["subject"], tuple(note["values"]), tuple(note["citations"]))
+            ConflictNote(
+                note["subject"],
+                tuple(note["values"]),
+                tuple(note["citations"]),
+                note.get("same_name", False),
+            )
             for note in body["conflicts"]
         ),
         warnings=tuple(body["warnings"]),
