@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from countersign.domain.jobs import Jobs
+from countersign.app.worker import Worker
+from countersign.domain.jobs import Job, Jobs
 from countersign.storage.database import Database
 from countersign.storage.jobs import SqlJobs
 from countersign.testing.jobs_suite import JobsSuite, MovableClock
@@ -43,4 +45,39 @@ async def test_the_only_owner_takes_over_at_once_what_its_predecessor_left(tmp_p
     assert await jobs.take_over() == 1
     [again] = await jobs.claim("alive", 1, 60)
     assert again.attempts == 2
+    database.close()
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_stood_still_for_longer_than_its_lease_begins_again_once(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    database.create_tables()
+    clock = MovableClock()
+    jobs = SqlJobs(database, clock)
+    begun: list[int] = []
+    left: list[int] = []
+    may_end = asyncio.Event()
+
+    async def handle(job: Job) -> dict[str, object]:
+        begun.append(job.attempts)
+        try:
+            await may_end.wait()
+        except asyncio.CancelledError:
+            left.append(job.attempts)
+            raise
+        return {"attempt": job.attempts}
+
+    job_id = await jobs.enqueue("ingest", "bank", "doc_1:1")
+    working = asyncio.create_task(Worker(jobs, {"ingest": handle}, clock).drain())
+    async with asyncio.timeout(60):
+        while begun != [1]:
+            await asyncio.sleep(0.01)
+        clock.advance(61)
+        while begun != [1, 2] or left != [1]:
+            await asyncio.sleep(0.01)
+        may_end.set()
+        await working
+    done = await jobs.get(job_id)
+    assert done is not None
+    assert (done.state, done.result) == ("done", {"attempt": 2})
     database.close()

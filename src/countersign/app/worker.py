@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
+from functools import partial
 
 from countersign.domain.clock import Clock
 from countersign.domain.errors import CountersignError, ProviderError, StorageError
@@ -89,10 +90,16 @@ class Worker:
         free = self._concurrency - len(self._running)
         claimed = await self._claim(free) if free > 0 else []
         for job in claimed:
+            if stale := self._running.get(job.job_id):
+                stale.cancel()  # this process stood still for longer than its lease: that attempt may end nothing
             task = asyncio.create_task(self._work(job))
             self._running[job.job_id] = task
-            task.add_done_callback(lambda _, job_id=job.job_id: self._running.pop(job_id, None))
+            task.add_done_callback(partial(self._forget, job.job_id))
         return bool(self._running)
+
+    def _forget(self, job_id: str, ended: asyncio.Task[None]) -> None:
+        if self._running.get(job_id) is ended:
+            del self._running[job_id]
 
     async def _claim(self, free: int) -> list[Job]:
         try:
