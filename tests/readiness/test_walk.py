@@ -15,6 +15,7 @@ import pytest
 from countersign.app.readiness import Audited, Plan, audit, plan_paths
 from countersign.corpus.readiness.report_json import report_from_json, report_to_json
 from countersign.corpus.readiness.walk import Step
+from countersign.domain.documents import SourceDocument
 from countersign.domain.errors import Conflict, NotFound, SourceError
 from countersign.domain.workspace import ParseLimits
 from countersign.sources.connector import Listed

@@ -12,11 +12,13 @@ import pytest
 
 from countersign.access.principal import Principal
 from countersign.app.house import House
+from countersign.app.library import Submission
 from countersign.app.readiness import plan_sources
 from countersign.corpus.readiness.report_json import report_to_json
+from countersign.corpus.readiness.walk import Origin
 from countersign.domain.errors import Conflict, NotFound, NotPermitted, UsageError
 from countersign.domain.readiness import DocumentKey
-from countersign.domain.workspace import Workspace
+from countersign.domain.workspace import SourceSettings, Workspace
 from countersign.storage import audits
 from tests.workspaces import opened, person, workspace, write_files
 
@@ -68,16 +70,45 @@ async def operator(house: House, *groups: str) -> Principal:
     return await person(house, "olga", groups, ["operator"])
 
 
+def _nothing_pushed(settings: SourceSettings) -> Origin:
+    raise AssertionError(settings)
+
+
 def stale_of(tmp_path: Path, **ages: timedelta) -> list[str]:
     settings = settings_in(tmp_path)
     source = replace(settings.sources["intranet"], **ages)
-    plan = plan_sources(replace(settings, sources={"intranet": source}), [], ocr=False)
+    alone = replace(settings, sources={"intranet": source})
+    plan = plan_sources(alone, [], ocr=False, stored=_nothing_pushed)
     return sorted(plan.compare.max_age)
 
 
 def test_how_old_a_document_may_be_is_not_how_often_its_source_is_read(tmp_path: Path) -> None:
     assert stale_of(tmp_path, max_age=timedelta(days=1)) == []
     assert stale_of(tmp_path, documents_max_age=timedelta(days=365)) == ["intranet"]
+
+
+async def test_what_was_pushed_is_audited_from_where_it_is_kept(tmp_path: Path) -> None:
+    settings = replace(settings_in(tmp_path), tenants=("bank", "telecom"))
+    async with opened(settings, tmp_path / "cache", ingest=False) as house:
+        said = Submission(any_of=("tenant:*",))
+        text = "# Codes\n\nThe key of the printer is sk-abcdefghijklmnop1234 for everybody.\n"
+        for tenant in settings.tenants:
+            pusher = await person(house, f"olga-{tenant}", roles=["operator"], tenant=tenant)
+            for name in ("a.md", "b.md", "gone.md"):
+                own = f"{text} {tenant} {name}" if name == "a.md" else f"# Fees\n\nNothing of {tenant}.\n"
+                gone = await house.library.put(pusher, "push", name, own.encode(), said)
+            await house.library.delete(pusher, gone.document_id)
+        done = await house.audits.run(["push"], lambda step: None, workers=40, actor="owner")
+        assert (done.report.documents, done.report.finished is not None) == (4, True)
+        for tenant in settings.tenants:
+            codes = {
+                (f.code, f.document.external_id, f.document.tenant) for f in done.by_tenant[tenant].findings
+            }
+            assert {one for one in codes if one[0] == "secret_present"} == {
+                ("secret_present", "a.md", tenant)
+            }
+        whole = await house.audits.run([], lambda step: None, actor="owner")
+        assert [score.source for score in whole.report.sources] == ["intranet", "push"]
 
 
 # -- what is kept and shown ---------------------------------------------------------------------------------------

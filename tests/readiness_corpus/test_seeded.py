@@ -10,7 +10,9 @@ import pytest
 
 from countersign.app.readiness import audit, plan_sources
 from countersign.cli.main import run
+from countersign.corpus.readiness.walk import Origin
 from countersign.domain.readiness import ReadinessFinding, ReadinessReport
+from countersign.domain.workspace import SourceSettings
 from countersign.testing.jobs_suite import MovableClock
 from tests.readiness_corpus.clean import clean_files
 from tests.readiness_corpus.defects import NOW, Planted, SeededCorpus, seeded
@@ -20,9 +22,13 @@ MAX_FALSE_ERRORS = 0.02
 PAIRS = ("exact_duplicate", "near_duplicate", "versions_differ", "contradiction", "superseded_present")
 
 
+def _nothing_pushed(settings: SourceSettings) -> Origin:
+    raise AssertionError(settings)
+
+
 async def audited(corpus: SeededCorpus, root: Path) -> ReadinessReport:
     write_files(root / "files", corpus.files, corpus.manifest())
-    plan = plan_sources(workspace(root), ["intranet"], ocr=False)
+    plan = plan_sources(workspace(root), ["intranet"], ocr=False, stored=_nothing_pushed)
     return (await audit(plan, MovableClock(NOW), lambda step: None)).report
 
 

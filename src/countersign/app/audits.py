@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from countersign.access.decide import Action, require
 from countersign.access.principal import Principal
 from countersign.app.readiness import Audited, audit, plan_sources, policy_in
+from countersign.app.stored import open_stored
 from countersign.corpus.readiness.catalogue import CODES
 from countersign.corpus.readiness.finish import Accepted
 from countersign.corpus.readiness.report_json import report_from_json
@@ -19,6 +21,7 @@ from countersign.corpus.readiness.subject import key_of
 from countersign.corpus.readiness.summary import recounted
 from countersign.corpus.readiness.walk import Origin, Reader, Step
 from countersign.domain.clock import Clock
+from countersign.domain.documents import SourceDocument
 from countersign.domain.errors import Conflict, NotFound, UsageError
 from countersign.domain.readiness import Acceptance, DocumentKey, ReadinessFinding, ReadinessReport
 from countersign.domain.workspace import Workspace
@@ -66,7 +69,9 @@ class Audits:
     ) -> Audited:
         """Audit configured sources and keep a report for each tenant; `workers` 0 means as many as `parsing.workers`.
         Raises `NotFound`, `UsageError`, `Conflict`."""
-        plan = plan_sources(self._workspace, sources, ocr=ocr)
+        plan = plan_sources(
+            self._workspace, sources, ocr=ocr, stored=partial(open_stored, self._database, self._workspace)
+        )
         plan = replace(plan, limits=replace(plan.limits, workers=workers or plan.limits.workers))
         erased = self._erased()
         plan = replace(plan, origins={name: _Left(origin, erased) for name, origin in plan.origins.items()})
@@ -195,8 +200,8 @@ class _Left:
     def list(self) -> Iterator[Reader]:
         return (item for item in self._origin.list() if not self._erased(key_of(item.document)))
 
-    def read(self, external_id: str, max_bytes: int) -> bytes:
-        return self._origin.read(external_id, max_bytes)
+    def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+        return self._origin.read(document, max_bytes)
 
 
 def _shown(acceptance: Acceptance | None, withheld: bool) -> Acceptance | None:

@@ -23,7 +23,8 @@ from countersign.corpus.readiness.walk import Origin, Step, Walk, Way
 from countersign.corpus.readiness.working import WorkingFile
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, from_iso, iso
-from countersign.domain.errors import NotFound, UsageError
+from countersign.domain.documents import SourceDocument
+from countersign.domain.errors import NotFound
 from countersign.domain.readiness import Acceptance, DocumentKey, Policy, ReadinessReport
 from countersign.domain.workspace import ParseLimits, SourceSettings, Workspace
 from countersign.sources.connector import Listed, SourceConnector
@@ -172,22 +173,27 @@ def _emptied(folder: Path) -> None:
 
 
 # -- what is audited --------------------------------------------------------------------------------------------
-def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Plan:
-    """Configured sources; none named means all that can be read. Raises `NotFound`, `UsageError` for a push source."""
-    chosen = tuple(names) or tuple(n for n, s in workspace.sources.items() if s.connector != PUSH)
+def plan_sources(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    ocr: bool,
+    stored: Callable[[SourceSettings], Origin],
+) -> Plan:
+    """Configured sources; none named means all. `stored` opens one that is pushed to. Raises `NotFound`, `ConfigError`."""
+    chosen = tuple(names) or tuple(workspace.sources)
     for name in chosen:
-        _readable(workspace, name)
-    around = {
-        name: Surroundings(workspace.root, workspace.tenants, workspace.state / "sources" / name)
-        for name in chosen
-    }
+        _require_known(workspace, name)
     settings = {name: workspace.sources[name] for name in chosen}
     ages = {name: s.documents_max_age for name, s in settings.items() if s.documents_max_age is not None}
     scope = f"sources {sorted(chosen)} {ocr}"
     return Plan(
         folder=workspace.state / FOLDER / _name(scope),
         scope=scope,
-        origins={name: open_connector(settings[name], around[name]) for name in chosen},
+        origins={
+            name: stored(one) if one.connector == PUSH else _opened(workspace, one)
+            for name, one in settings.items()
+        },
         limits=replace(workspace.parsing, ocr=ocr),
         tenants=workspace.tenants,
         speaks_for={name: s.tenants for name, s in settings.items() if s.tenants},
@@ -197,19 +203,17 @@ def plan_sources(workspace: Workspace, names: Sequence[str], *, ocr: bool) -> Pl
     )
 
 
-def _readable(workspace: Workspace, name: str) -> None:
-    source = workspace.sources.get(name)
-    if source is None:
+def _opened(workspace: Workspace, settings: SourceSettings) -> Origin:
+    cache = workspace.state / "sources" / settings.name
+    return _Connected(open_connector(settings, Surroundings(workspace.root, workspace.tenants, cache)))
+
+
+def _require_known(workspace: Workspace, name: str) -> None:
+    if name not in workspace.sources:
         raise NotFound(
             f"there is no source {name!r}",
             code="source_not_found",
             hint=f"Known: {', '.join(sorted(workspace.sources))}.",
-        )
-    if source.connector == PUSH:
-        raise UsageError(
-            f"source {name!r} is pushed to, not read",
-            code="source_not_readable",
-            hint="Its documents are checked as they arrive: see `countersign documents`.",
         )
 
 
@@ -240,9 +244,9 @@ def plan_paths(paths: Sequence[Path], cache: Path, limits: ParseLimits, *, manif
         where = path.resolve()
         name = str(path)
         if where.is_dir():
-            origins[name] = _folder(name, where, manifest)
+            origins[name] = _Connected(_folder(name, where, manifest))
         elif where.is_file():
-            origins[name] = _OneFile(_folder(name, where.parent, ""), where.name)
+            origins[name] = _Connected(_folder(name, where.parent, ""), where.name)
         else:
             raise NotFound(
                 f"there is no folder or file {name!r}",
@@ -262,15 +266,16 @@ def _name(scope: str) -> str:
     return sha256(scope.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class _OneFile:
-    """One file of a folder."""
+class _Connected:
+    """A source read by its connector; of a folder perhaps `only` one file."""
 
-    def __init__(self, folder: SourceConnector, filename: str) -> None:
-        self._folder = folder
-        self._filename = filename
+    def __init__(self, connector: SourceConnector, only: str = "") -> None:
+        self._connector = connector
+        self._only = only
 
     def list(self) -> Iterator[Listed]:
-        return (item for item in self._folder.list() if item.document.external_id == self._filename)
+        listed = self._connector.list()
+        return (item for item in listed if not self._only or item.document.external_id == self._only)
 
-    def read(self, external_id: str, max_bytes: int) -> bytes:
-        return self._folder.read(external_id, max_bytes)
+    def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+        return self._connector.read(document.external_id, max_bytes)

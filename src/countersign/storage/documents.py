@@ -81,9 +81,9 @@ def _pending(connection: Connection, document_id: str, version: int) -> Pending 
     )
     if row is None:
         return None
-    source_document = _source_document(row)
-    parts = {name: _part_from_json(part, source_document) for name, part in row["parts"].items()}
-    return Pending(source_document, document_id, version, row["blob"], parts)
+    said = source_document(row)
+    parts = {name: _part_from_json(part, said) for name, part in row["parts"].items()}
+    return Pending(said, document_id, version, row["blob"], parts)
 
 
 def _complete(connection: Connection, pending: Pending, outcome: Indexable, now: datetime) -> None:
@@ -227,7 +227,8 @@ def _add_vectors(connection: Connection, model: str, hashes: Sequence[str], vect
 
 
 # -- rows and values --------------------------------------------------------------------------------------------
-def _source_document(row: RowMapping) -> SourceDocument:
+def source_document(row: RowMapping) -> SourceDocument:
+    """What its source said of it, from a row of `document` with `filename` and `mime` of a version."""
     return SourceDocument(
         source=row["source"],
         external_id=row["external_id"],

@@ -37,11 +37,13 @@ class Reader(Protocol):
 
 
 class Origin(Protocol):
-    """What an audit needs of a source; every `SourceConnector` is one."""
+    """What an audit needs of a source: its listing, and the content of one document of it."""
 
     def list(self) -> Iterator[Reader]: ...
 
-    def read(self, external_id: str, max_bytes: int) -> bytes: ...
+    def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+        """Raises `SourceError`."""
+        ...
 
 
 class DocumentParser(Protocol):
@@ -135,7 +137,7 @@ class Walk:
             self._tell(listing, "", listing.problem)
             return
         try:
-            content = await asyncio.to_thread(origin.read, listing.document.external_id, self._way.max_bytes)
+            content = await asyncio.to_thread(origin.read, listing.document, self._way.max_bytes)
         except SourceError as error:
             self._tell(listing, "", error.code)
             return
