@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 EXECUTABLE = Path(os.environ.get("COUNTERSIGN_BROWSER", "/usr/bin/chromium"))
 INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
@@ -26,6 +26,10 @@ ARGUMENTS = [
 ]
 
 
+PATIENCE_MS = 60_000
+"""A slow machine is no failure: each wait ends as soon as what it waits for is so."""
+
+
 def is_required() -> bool:
     """Where a missing system package could have been installed, its absence is a failure and not a gap."""
     return os.environ.get("CI") == "true" or os.geteuid() == 0
@@ -39,6 +43,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(message)
         pytest.skip(message)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=ARGUMENTS)
         yield browser
         browser.close()

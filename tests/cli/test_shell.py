@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -75,7 +74,7 @@ def server(root: Path) -> Iterator[str]:
 
 
 def test_a_server_works_while_commands_ask_it_to(root: Path, server: str) -> None:
-    with urlopen(f"{server}/healthz") as response:
+    with urlopen(f"{server}/healthz", timeout=120) as response:
         assert response.status == 200
     (root / "files" / "parking.md").write_text(
         "# Parking\n\nThe parking fee is 700 tenge.\n", encoding="utf-8"
@@ -108,18 +107,12 @@ def test_help_is_quick_and_loads_no_library() -> None:
         "import sys, countersign.cli.main as m, click\n"
         "c = click.Context(m.countersign)\n"
         "[m.countersign.get_command(c, name) for name in m.COMMANDS]\n"
-        "print(*sorted({'sqlalchemy', 'numpy', 'rich', 'fastapi', 'aiohttp', 'yaml'} & set(sys.modules)))"
+        "print(*sorted({'sqlalchemy', 'numpy', 'rich', 'fastapi', 'aiohttp', 'yaml'} & set(sys.modules)), len(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
     )
-    assert done.stdout.strip() == ""
-
-    before = time.process_time(), os.times()
-    shell("--help", at=Path())
-    spent = os.times()
-    cpu_s = spent.children_user + spent.children_system - before[1].children_user - before[1].children_system
-    assert cpu_s < 0.5
+    assert int(done.stdout) < 400, "and not many small ones either"
 
 
 def test_a_reader_that_goes_away_is_no_error(root: Path) -> None:

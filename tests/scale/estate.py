@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, text
 
 COMMAND = Path(sys.executable).parent / "countersign"
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 """Generous: a slow machine is no failure. Each wait ends as soon as what it waits for is so."""
 
 _WORKSPACE = """

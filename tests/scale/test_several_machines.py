@@ -16,7 +16,7 @@ import pytest
 from tests.scale.estate import Estate, Process, call, wait_for
 from tests.storage.lance_parts import s3_server
 
-pytestmark = [pytest.mark.serial, pytest.mark.postgres, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.serial, pytest.mark.postgres, pytest.mark.timeout(900)]
 pytest.importorskip("lancedb")
 
 DOCUMENTS = 60
@@ -139,8 +139,11 @@ def in_step(servers: list[Process]) -> bool:
     import urllib.request
 
     def lag(server: Process) -> float:
-        with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as response:
+        with urllib.request.urlopen(f"{server.url}/metrics", timeout=180) as response:
             lines = response.read().decode().splitlines()
-        return max(float(line.split()[-1]) for line in lines if line.startswith("countersign_index_lag_seq{"))
+        return max(
+            (float(line.split()[-1]) for line in lines if line.startswith("countersign_index_lag_seq{")),
+            default=float("inf"),  # it has yet to look
+        )
 
     return all(lag(server) == 0 for server in servers)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import chromium
+from tests.browser import PATIENCE_MS, chromium
 from tests.web.serving import Desk, served
 
 __all__ = ["chromium"]
@@ -34,7 +34,7 @@ def open_page(chromium: Browser, desk: Desk) -> Iterator[Callable[..., Page]]:
         )  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: _watch(request.url, desk.url, troubles))
         page.on("console", lambda said: troubles.append(said.text) if _is_bad(said.type, said.text) else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))

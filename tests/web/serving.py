@@ -86,7 +86,7 @@ class Desk:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the house's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
 
 def settings(root: Path, model_url: str) -> Workspace:
@@ -162,14 +162,14 @@ def served(
     write_files(root / "files", FILES, ROWS)
     thread = threading.Thread(target=body, name="desk")
     thread.start()
-    begun.wait(60)
+    assert begun.wait(240)
     try:
         if failed:
             raise failed[0]
         yield ready[0]
     finally:
         over.set()
-        thread.join(30)
+        thread.join(120)
 
 
 async def _person(house: House, name: str) -> str:

@@ -175,7 +175,7 @@ def test_a_document_that_policy_keeps_out_says_what_to_do(open_page: Open, audit
     audited.run(audited.house.sync("tariffs", lambda step: None))
     page = open_page("olzhas")
     link = page.locator("tbody tr th a")
-    for _ in range(60):
+    for _ in range(240):
         page.goto(f"{audited.url}/documents?source=tariffs&status=quarantined")
         if link.count():
             break

@@ -96,7 +96,7 @@ def test_a_source_is_read_now_and_its_pass_is_listed(open_page: Open, desk: Desk
     page.wait_for_url(re.compile("/sources/memos"))
     expect(page.get_by_role("status")).to_contain_text("as soon as its turn comes")
     done = page.get_by_role("row").filter(has_text="complete")
-    for _ in range(60):
+    for _ in range(240):
         if done.count():
             break
         page.wait_for_timeout(500)
