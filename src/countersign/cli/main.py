@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "countersign.cli.readiness:audit",
     "index": "countersign.cli.index:index",
     "questions": "countersign.cli.questions:questions",
+    "tune": "countersign.cli.tune:tune",
     "backup": "countersign.cli.backup:backup",
     "restore": "countersign.cli.backup:restore",
     "config": "countersign.cli.config:config",

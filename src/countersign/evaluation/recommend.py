@@ -11,8 +11,10 @@ from countersign.evaluation.runs import Run, paired
 
 LOSS: Final = 0.02
 """What a cheaper candidate may lose in mean nDCG at 10 against the best and still be called as good."""
-SAME_COST: Final = 0.15
-"""Costs per query that differ by less than this share are the same: processor time is not measured better."""
+SAME_COST: Final = 0.25
+SAME_COST_MS: Final = 1.0
+"""Costs per question that differ by less than this share, or this time, are the same: processor time is not measured
+better, and less is not worth a change."""
 
 Reason = Literal["too_few_questions", "live_is_as_good", "better_than_live", "cheaper_than_live"]
 
@@ -35,7 +37,7 @@ def recommend(runs: Sequence[Run], live: Run) -> Recommendation:
         return Recommendation(live, best, (), "too_few_questions")
     as_good = [run for run in runs if run is best or _not_worse(run, best)]
     cheapest = min(run.cpu_ms for run in as_good)
-    cheap = [run for run in as_good if run.cpu_ms <= cheapest * (1 + SAME_COST)]
+    cheap = [run for run in as_good if run.cpu_ms <= cheapest + max(SAME_COST_MS, SAME_COST * cheapest)]
     names = tuple(run.name for run in as_good)
     if live in cheap:
         return Recommendation(live, best, names, "live_is_as_good")

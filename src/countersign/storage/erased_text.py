@@ -123,7 +123,9 @@ def clean(connection: Connection, erasing: Erasing, now: datetime) -> Mapping[st
         erase_findings(connection, key.tenant, key.source, key.external_id) for key in erasing.keys
     )
     columns = (question.c.text, question.c.first_text)
-    quoted = or_(*(_holds(connection, column, erasing.probes) for column in columns)) if erasing.probes else None
+    quoted = (
+        or_(*(_holds(connection, column, erasing.probes) for column in columns)) if erasing.probes else None
+    )
     counts["question"] = erase_drafted(connection, erasing.documents, erasing.keys, quoted)
     counts["document"] = _blank_documents(connection, erasing, now)
     return counts

@@ -1,0 +1,218 @@
+"""`countersign tune` on a corpus where smaller passages really are better: measured, recommended, resumed, and by rights."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countersign.app import tune_runs
+from countersign.evaluation.candidates import usual
+from countersign.evaluation.learn import fold_of, learned_shares
+from countersign.evaluation.runs import Run
+from countersign.retrieval.version import IndexVersion
+from tests.cli.conftest import Cli
+from tests.evaluation.test_measures import _run
+
+_STONES = (
+    "amber agate beryl coral garnet jade jasper lapis onyx opal pearl quartz ruby sapphire spinel topaz turquoise zircon "
+    "malachite obsidian peridot citrine moonstone hematite"
+).split()
+"""One for each document and its question."""
+_FILLER = (
+    "The office opens in the morning and closes in the evening. Visitors leave their coats at the entrance. "
+    "A list of rooms hangs beside the stairs. The windows are cleaned every spring. Letters are collected at noon. "
+)
+_CANDIDATES = """
+candidates:
+  - {name: small, target_tokens: 40, max_tokens: 60}
+  - {name: no neighbours, neighbours: 0}
+"""
+
+
+@pytest.fixture
+def measured(cli: Cli, workspace: Path, tmp_path: Path) -> Path:
+    """A long document for every stone that says its depth in one sentence, a short one that only names stone and depth,
+    and the questions; one of the long ones only for the group hr. Returns a file of candidates."""
+    lines: list[str] = []
+    for n, stone in enumerate(_STONES):
+        folder = workspace / "files" / ("hr" if n == 0 else "")
+        fact = f"The {stone} vault has a ceiling depth of 2 metres. "
+        (folder / f"long-{stone}.txt").write_text(_FILLER + fact + _FILLER, encoding="utf-8")
+        (workspace / "files" / f"short-{stone}.txt").write_text(f"The {stone} depth.\n", encoding="utf-8")
+        place = "hr/" if n == 0 else ""
+        expected = [{"document": f"{place}long-{stone}.txt"}]
+        lines.append(json.dumps({"question": f"What is the ceiling depth of {stone}?", "expected": expected}))
+    asked, candidates = tmp_path / "asked.jsonl", tmp_path / "candidates.yaml"
+    asked.write_text("\n".join(lines), encoding="utf-8")
+    candidates.write_text(_CANDIDATES, encoding="utf-8")
+    cli("user", "set", "aigerim")
+    assert cli("ingest").code == 0
+    assert cli("questions", "import", str(asked), "--set", "stones").code == 0
+    return candidates
+
+
+def _candidate(said: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in said["candidates"] if each["name"] == name)
+
+
+def test_the_better_candidate_is_measured_recommended_and_written(
+    cli: Cli, measured: Path, tmp_path: Path, workspace: Path
+) -> None:
+    report, settings = tmp_path / "out" / "tuning.html", tmp_path / "better.json"
+    ended = cli(
+        "tune", "--set", "stones", "--candidates", str(measured), "--out", str(report), "--write", str(settings), "--json"
+    )  # fmt: skip
+    said = ended.json
+    small, live = _candidate(said, "small"), _candidate(said, "live")
+    assert small["to_live"]["verdict"] == "better"
+    assert small["measures"]["ndcg_10"]["mean"] > live["measures"]["ndcg_10"]["mean"] + 0.1
+    assert small["passages"] > live["passages"] > 0
+    assert said["recommendation"]["candidate"] == "small"
+    assert said["recommendation"]["reason"] == "better_than_live"
+    assert (said["questions"], said["documents"], said["person"]) == (24, 50, "")
+    version = IndexVersion.from_manifest(json.loads(settings.read_text("utf-8")))
+    assert (version.chunking.target_tokens, version.chunking.max_tokens) == (40, 60)
+    assert version.id == said["recommendation"]["version"]
+    page = report.read_text("utf-8")
+    assert "<script" not in page
+    assert "A better way was found" in page
+    assert json.loads(report.with_suffix(".json").read_text("utf-8"))["id"] == said["id"]
+    assert list((workspace / "state" / "tune").glob("work-*")) == []
+    assert "2 metres" not in page + ended.out
+
+
+def test_a_measurement_goes_on_where_it_was_and_starts_anew_when_something_changed(
+    cli: Cli, measured: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = tune_runs._ask
+
+    async def counted(*arguments: Any) -> Any:
+        asked.append(arguments[4])
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return await ask(*arguments)
+
+    monkeypatch.setattr(tune_runs, "_ask", counted)
+    arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--json")
+    assert cli(*arguments).code == 1
+    assert asked == ["live", "no neighbours"]
+    first = cli(*arguments).json
+    assert asked[2:] == ["small", "no neighbours"]
+    assert cli(*arguments).json["candidates"] == first["candidates"]
+    assert len(asked) == 4
+    (workspace / "files" / "another.txt").write_text("Another document about depth.", encoding="utf-8")
+    assert cli("ingest").code == 0
+    changed = cli(*arguments).json
+    assert changed["id"] != first["id"]
+    assert len(asked) == 7
+
+
+def test_a_person_is_measured_by_what_they_may_see(cli: Cli, measured: Path) -> None:
+    arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--as", "aigerim", "--json")
+    said = cli(*arguments).json
+    assert (said["person"], said["questions"], said["not_there"]) == ("aigerim", 23, 1)
+    assert "amber" not in "".join(each["question"] for each in said["differing"])
+    assert said["documents"] == 48
+
+
+def test_a_sample_holds_every_expected_document_and_says_so(cli: Cli, measured: Path) -> None:
+    said = cli(
+        "tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30", "--json"
+    ).json
+    assert (said["taken"], said["documents"], said["questions"]) == (30, 50, 24)
+    text = cli("tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30").out
+    assert "30 of 50 documents" in text
+
+
+def test_an_erasure_takes_what_a_stopped_measurement_left(
+    cli: Cli, measured: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune_runs, "_ask", stop)
+    assert cli("tune", "--set", "stones", "--candidates", str(measured)).code == 1
+    [work] = (workspace / "state" / "tune").glob("work-*")
+    with sqlite3.connect(work / "cuts.db") as file:
+        assert "amber" in "".join(row[0] for row in file.execute("SELECT pieces FROM cut"))
+    file.close()
+    listed = cli("documents", "list", "--json").json["items"]
+    [amber] = [each["document_id"] for each in listed if each["external_id"] == "short-amber.txt"]
+    assert cli("documents", "erase", amber, "--yes").code == 0
+    assert not work.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "candidates: []",
+        "- a",
+        "candidates: [{name: live}]",
+        "candidates: [{name: a}, {name: a}]",
+        "candidates: [{target_tokens: 100}]",
+        "candidates: [{name: a, target_tokens: 400, max_tokens: 300}]",
+        "candidates: [{name: a, max_tokens: 9000}]",
+        "candidates: [{name: a, dense_share: 2}]",
+        "candidates: [{name: a, dense_share: true}]",
+        "candidates: [{name: a, neighbours: 1.5}]",
+        "candidates: [{name: a, chunker: other}]",
+        "candidates: [7]",
+        "candidates: [",
+    ],
+)
+def test_a_file_of_candidates_that_cannot_be_used_is_refused(cli: Cli, filled: Path, text: str) -> None:
+    file = filled / "candidates.yaml"
+    file.write_text(text, encoding="utf-8")
+    ended = cli("tune", "--set", "t", "--candidates", str(file))
+    assert ended.code == 2
+    assert "tune_candidates_invalid" in ended.err
+
+
+def test_without_a_set_or_confirmed_questions_it_says_what_to_do(cli: Cli, filled: Path) -> None:
+    assert "question_set_not_found" in cli("tune", "--set", "t").err
+    cli("questions", "draft", "--set", "t")
+    ended = cli("tune", "--set", "t")
+    assert "tune_no_questions" in ended.err
+    assert ended.code == 2
+    assert "assistant_not_found" in cli("tune", "--set", "t", "--assistant", "nobody").err
+
+
+# -- learning -----------------------------------------------------------------------------------------------------------
+def _ndcg(values: Sequence[float], name: str) -> Run:
+    return _run(name, list(values), 1.0)
+
+
+def test_what_is_learned_is_judged_on_questions_that_did_not_teach_it() -> None:
+    """A share that is best for exactly the judged questions of one fold, and worst elsewhere, is never chosen for them."""
+    count = 120
+    folds = [fold_of(f"q{n:03}") for n in range(count)]
+    live = _ndcg([0.5] * count, "live")
+    peeking = _ndcg([1.0 if fold == 0 else 0.0 for fold in folds], "peeking")
+    better = _ndcg([0.6] * count, "better")
+    learned = learned_shares({None: live, 0.2: peeking, 0.8: better}, IndexVersion(embedder="m"))
+    assert {each.scores.ndcg_10 for each in learned.judged} == {0.6}
+    assert learned.fitted
+    weights = learned.version.settings.weights
+    assert (weights.same_language["ru"], weights.same_language["kk"]) == (0.8, 0.8)
+    assert weights.same_language["en"] == IndexVersion().settings.weights.same_language["en"]
+
+
+def test_too_few_questions_of_a_language_teach_nothing() -> None:
+    live, other = _ndcg([0.5] * 20, "live"), _ndcg([1.0] * 20, "other")
+    learned = learned_shares({None: live, 0.8: other}, IndexVersion(embedder="m"))
+    assert learned.version == IndexVersion(embedder="m")
+    assert learned.judged == live.judged
+
+
+def test_the_usual_candidates_differ_from_the_live_version_and_from_each_other() -> None:
+    for live in (IndexVersion(), IndexVersion(embedder="m")):
+        candidates = usual(live)
+        assert candidates[0].version == live
+        assert len({each.version.id for each in candidates}) == len(candidates)
+        assert len({each.name for each in candidates}) == len(candidates)
