@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from countersign.app.founding import found
+from countersign.app.house import open_house
+from countersign.app.library import Submission
 from countersign.domain.answers import AnswerStatus, RefusalReason
 from countersign.domain.errors import SourceError
-from countersign.domain.workspace import MailSettings, RefuseRules, Secret, WebhookSettings
+from countersign.domain.workspace import MailSettings, RefuseRules, Secret, SourceSettings, WebhookSettings
 from countersign.testing.notifiers import WebhookReceiver
 from countersign.testing.scripted_source import ScriptedSource
 from tests.freshness.parts import FEE, SOURCE, answer, fee, joined, operator, state, sync
 from tests.freshness.smtp import MailSink
 from tests.journeys.parts import MovableClock
-from tests.workspaces import person
+from tests.workspaces import person, workspace
 
 pytestmark = pytest.mark.anyio
 DAY = timedelta(hours=24)
@@ -130,3 +133,40 @@ async def test_figures_are_of_one_tenant_and_for_those_who_run_it(tmp_path: Path
         assert [one.tenant for one in await house.freshness.sources(who)] == ["bank"]
         assert house.freshness.may_ask(who, SOURCE)
         assert not house.freshness.may_ask(await person(house, "clerk"), SOURCE)
+
+
+async def test_a_source_that_is_pushed_to_is_late_when_nothing_was_pushed(tmp_path: Path) -> None:
+    clock = MovableClock()
+    push = SourceSettings(name="push", connector="push", max_age=DAY)
+    async with WebhookReceiver(SECRET) as hook:
+        webhook = WebhookSettings(hook.url, Secret("${env:HOOK}", SECRET), timeout_s=20)
+        settings = workspace(tmp_path, sources={"push": push}, webhook=webhook)
+        found(settings)
+        house = await open_house(settings, model_cache=tmp_path / "cache", owner=True, clock=clock)
+        try:
+            who = await operator(house)
+
+            async def look() -> tuple[str, list[str]]:
+                for _ in range(3):
+                    await house.scheduler.tick()
+                    await house.worker.drain()
+                return (await state(house, "push")).status, [body["event"] for body in hook.bodies]
+
+            async def put(text: str) -> None:
+                said = Submission(filename="fee.md", any_of=("tenant:*",))
+                await house.library.put(who, "push", "fee.md", text.encode(), said)
+
+            assert await look() == ("pushed", [])
+            clock.ahead += DAY + timedelta(minutes=1)
+            assert await look() == ("silent", ["source.stale"]), "nothing was ever pushed"
+            await put(fee(990))
+            told = ["source.stale", "source.recovered"]
+            assert await look() == ("pushed", told)
+            clock.ahead += DAY / 2
+            await put(fee(990))  # the same again: whoever pushes it is alive
+            clock.ahead += DAY / 2 + timedelta(minutes=5)
+            assert await look() == ("pushed", told)
+            clock.ahead += DAY / 2
+            assert await look() == ("silent", [*told, "source.stale"])
+        finally:
+            await house.close()

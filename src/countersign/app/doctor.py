@@ -358,6 +358,14 @@ def _freshness(source: SourceFreshness, look: Look) -> Check:
     fix = f"run `countersign ingest --source {source.source}`"
     if source.status in ("held", "failing"):
         return Check(name, look.doubt, f"last pass: {source.error}", source.hint or "correct the source")
+    if source.status == "silent":
+        last = f"since {iso(source.synced)}" if source.synced else "ever"
+        return Check(
+            name,
+            look.doubt,
+            f"nothing was pushed {last}",
+            "look whether whoever sends its documents still does",
+        )
     if source.synced is None:
         return Check(name, "warn", "never read", fix)
     if source.is_late:

@@ -23,9 +23,10 @@ from countersign.storage.database import Database
 from countersign.storage.jobs import job_id_of
 from countersign.storage.source_state import Outcome, PassRow, StateRow, Trigger
 
-Status = Literal["fresh", "stale", "failing", "held", "never_read", "running", "pushed"]
+Status = Literal["fresh", "stale", "failing", "held", "never_read", "running", "pushed", "silent"]
 """`held`: the newest listing lacked so much that nothing was removed until somebody accepts it. `pushed`: nothing is
-read, documents arrive by themselves. Where several are true, the one that needs somebody comes first."""
+read, documents arrive by themselves; `silent`: none did for longer than `max_age`. Where several are true, the one that
+needs somebody comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class SourceFreshness:
     """Seconds since `synced`; None while it was never read."""
     max_age: timedelta | None
     is_late: bool
-    """Older than `max_age`, or never read although `max_age` has passed since it was configured."""
+    """Older than `max_age`, or never read or pushed to although `max_age` has passed since it was configured."""
     schedule: str
     """As written in the workspace file; empty when nothing is scheduled."""
     watch: bool
@@ -206,7 +207,8 @@ def freshness_of(
 ) -> SourceFreshness:
     """`counts` are documents by status, deleted ones left out; `arrived` is when the newest was confirmed."""
     state = state or StateRow(tenant=tenant, source=settings.name)
-    synced = _moment(arrived if settings.connector == PUSH else state.synced)
+    pushed = max(arrived or "", state.synced or "") or None
+    synced = _moment(pushed if settings.connector == PUSH else state.synced)
     lag = None if synced is None else max(timedelta(), now - synced)
     documents = sum(counts.values())
     return SourceFreshness(
@@ -240,7 +242,7 @@ def freshness_of(
 def status_of(settings: SourceSettings, state: StateRow, now: datetime) -> Status:
     """The one word for a source, the most pressing first."""
     if settings.connector == PUSH:
-        return "pushed"
+        return "silent" if is_late(settings, state, now) else "pushed"
     if state.held_absent:
         return "held"
     if state.failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 from countersign.access.decide import Action, Context, Permit, may, require
 from countersign.access.principal import Principal
 from countersign.corpus.ingest import Intake, Received
-from countersign.domain.clock import Clock, iso
+from countersign.domain.clock import Clock, from_iso, iso
 from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.jobs import Job, Jobs
 from countersign.domain.text import storable
 from countersign.domain.workspace import SourceSettings
 from countersign.sources.sidecar import term_of
-from countersign.storage import document_changes, document_views
+from countersign.storage import document_changes, document_views, source_state
 from countersign.storage.database import Database
 from countersign.storage.document_views import DocumentView, SourceView
 from countersign.storage.jobs import enqueue_in, job_id_of, state_of_job
@@ -27,6 +27,7 @@ from countersign.storage.jobs import enqueue_in, job_id_of, state_of_job
 ERASE_JOB = "erase"
 _CHANGEABLE = frozenset({"title", "residency", "classification", "owner", "valid_from", "valid_to"})
 _MAX_NAME = 1_000
+_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,16 @@ class Library:
             supersedes=said.supersedes,
         )
         received = await self._intake.receive(document, content, actor=principal.name)
+        await self._note_pushed(principal.tenant, source)
         self._wake()
         return received
+
+    async def _note_pushed(self, tenant: str, source: str) -> None:
+        """A source that is pushed to is as fresh as its newest push; once a minute is often enough to note it."""
+        now = self._clock.now()
+        state = await self._database.read(source_state.state_of, tenant, source)
+        if state is None or state.synced is None or now - from_iso(state.synced) >= _NOTED_EVERY:
+            await self._database.write(source_state.note_pushed, tenant, source, now)
 
     def _push_source(self, principal: Principal, source: str) -> SourceSettings:
         settings = self._sources.get(source)

@@ -67,10 +67,8 @@ def backoff(state: StateRow) -> timedelta:
 
 
 def is_late(settings: SourceSettings, state: StateRow, now: datetime) -> bool:
-    """Whether the objective is breached. A source that was never read counts from when it was first known; one that is
-    pushed to has no passes that could be late."""
-    if settings.connector == PUSH:
-        return False
+    """Whether the objective is breached: no complete pass, or for a source that is pushed to nothing pushed, for longer.
+    Before the first one it counts from when the source was first known."""
     known = state.synced or state.since
     return settings.max_age is not None and known is not None and now - from_iso(known) > settings.max_age
 
@@ -122,7 +120,7 @@ class Scheduler:
         for settings in self._workspace.sources.values():
             for tenant in self._tenants(settings):
                 state = states.get((tenant, settings.name))
-                if state is None or (is_late(settings, state, now) and not state.alerted):
+                if state is None or _is_to_tell(settings, state, now):
                     return False
             if self._is_due(settings, states, now):
                 return False
@@ -135,7 +133,12 @@ class Scheduler:
         states = source_state.read_states(connection)
         for settings in self._workspace.sources.values():
             for tenant in self._tenants(settings):
-                if is_late(settings, states[tenant, settings.name], now):
+                state = states[tenant, settings.name]
+                if not _is_to_tell(settings, state, now):
+                    continue
+                if state.alerted:
+                    source_state.note_recovery(connection, tenant, settings.name, now, self._outbox)
+                else:
                     source_state.note_breach(connection, tenant, settings.name, now, self._outbox)
         return self._queue_due(connection, states, now)
 
@@ -163,6 +166,12 @@ class Scheduler:
 
     def _tenants(self, settings: SourceSettings) -> Sequence[str]:
         return settings.tenants or self._workspace.tenants
+
+
+def _is_to_tell(settings: SourceSettings, state: StateRow, now: datetime) -> bool:
+    """A breach that nobody was told of, or the end of one; the end of a source's own is told by the pass that ends it."""
+    late = is_late(settings, state, now)
+    return late != bool(state.alerted) and (late or settings.connector == PUSH)
 
 
 def _lives(state: StateRow, now: datetime) -> bool:

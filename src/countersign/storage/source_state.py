@@ -295,6 +295,20 @@ def note_breach(connection: Connection, tenant: str, source: str, now: datetime,
     return True
 
 
+def note_pushed(connection: Connection, tenant: str, source: str, now: datetime) -> None:
+    """Something arrived at a source that has no passes."""
+    know(connection, [tenant], source, now)
+    connection.execute(update(source_state).where(_key(tenant, source)).values(synced=iso(now)))
+
+
+def note_recovery(connection: Connection, tenant: str, source: str, now: datetime, outbox: Outbox) -> None:
+    """Tell once that a source keeps its `max_age` again."""
+    state = state_of(connection, tenant, source)
+    if state is not None and state.alerted:
+        connection.execute(update(source_state).where(_key(tenant, source)).values(alerted=None))
+        _tell(connection, EventKind.SOURCE_RECOVERED, state, now, outbox)
+
+
 def _tell(connection: Connection, kind: EventKind, state: StateRow, now: datetime, outbox: Outbox) -> None:
     facts: dict[str, object] = {
         "synced": state.synced or "",

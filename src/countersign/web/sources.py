@@ -21,7 +21,7 @@ from countersign.web.wording_data import LEFT_OUT
 router = pages()
 
 _PASSES = 20
-_NEEDS_SOMEBODY = ("failing", "held", "stale", "never_read")
+_NEEDS_SOMEBODY = ("failing", "held", "stale", "silent", "never_read")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ SOURCE_STATE: Mapping[str, str] = {
     "never_read": N_("never read"),
     "running": N_("being read"),
     "pushed": N_("documents are sent to it"),
+    "silent": N_("nothing was sent for too long"),
 }
 
 NEXT_STEP: Mapping[str, str] = {
@@ -23,6 +24,7 @@ NEXT_STEP: Mapping[str, str] = {
         "The last listing lacked so many documents that nothing was removed. Look whether the source is whole; if the removal is meant, accept it."
     ),
     "never_read": N_("Read it now, or give it a schedule in the workspace file."),
+    "silent": N_("Find out why whoever sends its documents has stopped."),
     "running": N_("Reload the page to see how far it is."),
 }
 
