@@ -42,13 +42,22 @@ class Query:
     language: str
     history: tuple[HistoryTurn, ...]
     gold: dict[str, int]
+    group: str = ""
+    """Questions of one group (a company, a site, an article) never teach each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
+    """`text` is what is indexed: `title`, if there is one, on a line of its own, and the passage."""
+
     document: str
     language: str
     text: str
+    title: str = ""
+
+    @property
+    def body(self) -> str:
+        return self.text.removeprefix(f"{self.title}\n") if self.title else self.text
 
 
 @dataclass(slots=True)
@@ -69,7 +78,7 @@ def read(name: str, embedder: EmbeddedE5) -> Collection:
         query, document, score = line.split("\t")
         gold.setdefault(query, {})[document] = int(score)
     queries = [
-        Query(q["id"], q["text"], q["lang"], _history(q.get("history") or []), gold[q["id"]])
+        Query(q["id"], q["text"], q["lang"], _history(q.get("history") or []), gold[q["id"]], _group(q))
         for q in _lines(folder / "queries.jsonl")
         if q["id"] in gold
     ]
@@ -83,6 +92,10 @@ def _lines(path: Path) -> Iterator[dict]:
             yield json.loads(line)
 
 
+def _group(query: dict) -> str:
+    return str(query.get("group") or query.get("company") or query.get("conv") or "")
+
+
 def _history(turns: Sequence) -> tuple[HistoryTurn, ...]:
     """Pairs of role (`user`, `agent`) and text."""
     roles = {"user": "user", "agent": "assistant"}
@@ -92,7 +105,7 @@ def _history(turns: Sequence) -> tuple[HistoryTurn, ...]:
 def _chunks(document: dict, embedder: EmbeddedE5) -> Iterator[Chunk]:
     title = document.get("title") or ""
     for part in _windows(document["text"], embedder):
-        yield Chunk(document["id"], document["lang"], f"{title}\n{part}" if title else part)
+        yield Chunk(document["id"], document["lang"], f"{title}\n{part}" if title else part, title)
 
 
 def _windows(text: str, embedder: EmbeddedE5) -> Iterator[str]:
@@ -148,8 +161,3 @@ class VectorCache:
         if len(texts) == 1 and texts[0].startswith("query: "):
             return (await self._embedder.embed_query(texts[0].removeprefix("query: ")))[None]
         return await self._embedder.embed_passages([text.removeprefix("passage: ") for text in texts])
-
-
-def history_text(query: Query, turns: int) -> str:
-    asked = [turn.content for turn in query.history if turn.role == "user"][-turns:]
-    return "\n".join([*asked, query.text])

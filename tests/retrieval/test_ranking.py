@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from countersign.retrieval.analysis import Analyzer, question_language, script_of
 from countersign.retrieval.fusion import FusionWeights, fuse, mix
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, Hit, IndexRow, Scope
-from countersign.retrieval.statistics import MIN_FOR_MEANS, question_means
 from countersign.storage.passage_index import TantivyIndex
 
 
@@ -103,12 +102,6 @@ def test_a_passage_in_another_language_is_not_lost_behind_the_questions_own(tmp_
     centred = index.search_vector(_unit(cone["ru"] + vectors[1]), scope, 5, query_mean=mean)
     assert centred[0].passage_id == 2
     index.close()
-
-
-def test_a_question_mean_needs_enough_of_both() -> None:
-    vectors = np.ones((MIN_FOR_MEANS, 4), np.float32)
-    enough = {"kk": MIN_FOR_MEANS, "ru": MIN_FOR_MEANS - 1}
-    assert set(question_means({"kk": vectors, "ru": vectors, "en": vectors[1:]}, enough)) == {"kk"}
 
 
 def _row(number: int, language: str, vector: np.ndarray) -> IndexRow:

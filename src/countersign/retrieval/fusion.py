@@ -47,6 +47,8 @@ class Candidate:
     cosine: float = 0.0
     words_bm25: float = 0.0
     grams_bm25: float = 0.0
+    words: float = 0.0
+    grams: float = 0.0
 
 
 def fuse(hits: Sequence[Hit], question: Language, weights: FusionWeights, depth: int) -> list[Candidate]:
@@ -73,6 +75,8 @@ def fuse(hits: Sequence[Hit], question: Language, weights: FusionWeights, depth:
                 dense_hit.cosine if dense_hit else 0.0,
                 words_hit.score if words_hit else 0.0,
                 grams_hit.score if grams_hit else 0.0,
+                words,
+                grams,
             )
         )
     return sorted(candidates, key=lambda c: (-c.score, c.passage_id))
@@ -92,12 +96,7 @@ def mix(orders: Sequence[tuple[float, Sequence[Candidate]]]) -> list[Candidate]:
             scores[candidate.passage_id] = (
                 scores.get(candidate.passage_id, 0.0) + weight * candidate.score / total
             )
-    mixed = [
-        Candidate(
-            c.passage_id, c.language, scores[i], c.dense, c.lexical, c.cosine, c.words_bm25, c.grams_bm25
-        )
-        for i, c in first.items()
-    ]
+    mixed = [replace(candidate, score=scores[i]) for i, candidate in first.items()]
     return sorted(mixed, key=lambda c: (-c.score, c.passage_id))
 
 

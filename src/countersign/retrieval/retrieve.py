@@ -86,12 +86,17 @@ class Retriever:
             principal.tenant, principal.terms, frozenset(sources), as_of, frozenset(document_ids)
         )
         scope = replace(scope, ended=ended)
-        questions = self._questions(query, history)
-        vectors, reason = await self._embed([text for _, text in questions] + _reply(questions, history))
+        questions = asked_of(query, history, self._settings)
+        vectors, reason = await self._embed([text for _, text in questions] + reply_of(questions, history))
         language = question_language(query)
         route = await self._route(scope, [text for _, text in questions], seq)
         ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language, route)
-        passages, dropped = await self._permitted(ordered, scope, limit)
+        reranker = self._settings.reranker
+        wanted = max(limit, reranker.depth) if reranker else limit
+        passages, dropped = await self._permitted(ordered, scope, wanted)
+        if reranker is not None:
+            order = reranker.order
+            passages = (await asyncio.to_thread(order, questions[-1][1], language, passages))[:limit]
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
         return Retrieved(tuple(found), seq, as_of, language, vectors is None, reason, dropped, features)
@@ -167,15 +172,6 @@ class Retriever:
         return route if route is not None and len(route.documents) <= self._settings.max_routed else None
 
     # -- searching --------------------------------------------------------------------------------------------
-    def _questions(self, query: str, history: Sequence[HistoryTurn]) -> list[tuple[float, str]]:
-        """Weight and text of each search: the question alone, and after the person's earlier ones."""
-        asked = [turn.content for turn in history if turn.role == "user" and turn.content.strip()]
-        earlier = asked[-self._settings.history_turns :] if self._settings.history_turns else []
-        if not earlier:
-            return [(1.0, query)]
-        weight = self._settings.history_weight
-        return [(1.0 - weight, query), (weight, "\n".join([*earlier, query]))]
-
     async def _embed(self, texts: Sequence[str]) -> tuple[list[Vector] | None, str]:
         if self._embedder is None:
             return None, "no_embedder"
@@ -217,7 +213,7 @@ class Retriever:
             start += len(batch)
             allowed = await self._store.permitted([c.passage_id for c in batch], scope)
             dropped += len(batch) - len(allowed)
-            passages += [_scored(allowed[c.passage_id], c) for c in batch if c.passage_id in allowed]
+            passages += [scored(allowed[c.passage_id], c) for c in batch if c.passage_id in allowed]
         return passages[:limit], dropped
 
     async def _neighbours(self, passages: Sequence[Passage], scope: Scope) -> list[Passage]:
@@ -234,7 +230,19 @@ class Retriever:
         return joined
 
 
-def _reply(questions: Sequence[tuple[float, str]], history: Sequence[HistoryTurn]) -> list[str]:
+def asked_of(
+    query: str, history: Sequence[HistoryTurn], settings: RetrievalSettings
+) -> list[tuple[float, str]]:
+    """Weight and text of each search: the question alone, and after the person's earlier ones."""
+    asked = [turn.content for turn in history if turn.role == "user" and turn.content.strip()]
+    earlier = asked[-settings.history_turns :] if settings.history_turns else []
+    if not earlier:
+        return [(1.0, query)]
+    weight = settings.history_weight
+    return [(1.0 - weight, query), (weight, "\n".join([*earlier, query]))]
+
+
+def reply_of(questions: Sequence[tuple[float, str]], history: Sequence[HistoryTurn]) -> list[str]:
     """The beginning of the answer before this question, where there were earlier questions; it is the client's word."""
     answers = [turn.content for turn in history if turn.role == "assistant" and turn.content.strip()]
     return [answers[-1][:_MAX_REPLY_CHARS]] if answers and len(questions) > 1 else []
@@ -304,13 +312,16 @@ def lead_named(
     return led(ordered, both, ahead, settings.routed_lead)
 
 
-def _scored(passage: Passage, candidate: Candidate) -> Passage:
+def scored(passage: Passage, candidate: Candidate) -> Passage:
+    """The passage with what the legs said of it, which confidence and `rerank` read."""
     features = {
         "dense": candidate.dense,
         "lexical": candidate.lexical,
         "cosine": candidate.cosine,
         "words_bm25": candidate.words_bm25,
         "grams_bm25": candidate.grams_bm25,
+        "words": candidate.words,
+        "grams": candidate.grams,
     }
     return replace(passage, score=candidate.score, features=features)
 

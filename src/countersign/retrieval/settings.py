@@ -11,6 +11,7 @@ import numpy as np
 
 from countersign.domain.documents import Language
 from countersign.retrieval.fusion import FusionWeights
+from countersign.retrieval.rerank import Reranker
 from countersign.retrieval.seams import Vector
 
 
@@ -22,7 +23,7 @@ class RetrievalSettings:
     """Asked of each leg."""
     weights: FusionWeights = field(default_factory=FusionWeights)
     query_means: Mapping[Language, Vector] = field(default_factory=dict[Language, Vector])
-    """Mean question vector by language, frozen with the index version; see `question_means`."""
+    """What to take away from question vectors, by language, frozen with the index version; see `learning.learn_means`."""
     history_turns: int = 2
     """Earlier questions of the same person that are searched together with the last one."""
     history_weight: float = 0.5
@@ -35,6 +36,8 @@ class RetrievalSettings:
     """What a passage of a document that the question names is ahead of others, in units of the best score."""
     likely_lead: float = 0.4
     """The same for the year and quarter that the question names, within those documents."""
+    reranker: Reranker | None = None
+    """Learned from confirmed questions; see `learning.learn_order`."""
     max_routed: int = 2_000
     """Documents that a question may name; more name nothing."""
     max_tail_rows: int = 5_000
@@ -46,16 +49,18 @@ def settings_to_json(settings: RetrievalSettings) -> dict[str, Any]:
     plain = {
         f.name: getattr(settings, f.name)
         for f in fields(settings)
-        if f.name not in ("weights", "query_means")
+        if f.name not in ("weights", "query_means", "reranker")
     }
     weights = {f.name: getattr(settings.weights, f.name) for f in fields(settings.weights)}
     means = {
         name: base64.b64encode(mean.astype("<f4").tobytes()).decode()
         for name, mean in settings.query_means.items()
     }
+    reranker = settings.reranker
     return plain | {
         "weights": weights | {"same_language": dict(settings.weights.same_language)},
         "query_means": means,
+        "reranker": reranker and {"weights": dict(reranker.weights), "depth": reranker.depth},
     }
 
 
@@ -65,5 +70,11 @@ def settings_from_json(stored: Mapping[str, Any]) -> RetrievalSettings:
         name: np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
         for name, text in stored["query_means"].items()
     }
-    kept: dict[str, Any] = {**stored, "weights": FusionWeights(**stored["weights"]), "query_means": means}
+    reranker = stored.get("reranker")
+    kept: dict[str, Any] = {
+        **stored,
+        "weights": FusionWeights(**stored["weights"]),
+        "query_means": means,
+        "reranker": Reranker(**reranker) if reranker else None,
+    }
     return RetrievalSettings(**kept)

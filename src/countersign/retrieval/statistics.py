@@ -18,9 +18,6 @@ from countersign.domain.documents import Language
 SAMPLE = 2048
 """Passages of a language that its statistics are estimated from."""
 
-MIN_FOR_MEANS = 200
-"""Passages, and questions, of a language before a mean of its questions may be taken away: below, it is noise."""
-
 _MEAN_PRIOR = 4.0
 """A language with very few passages leans on all passages, as if it had this many more at the mean of all. Small,
 because the means are what differs between languages."""
@@ -77,17 +74,3 @@ def estimate(samples: Mapping[Language, Floats], counts: Mapping[Language, int])
 def _spread_around(sample: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = sample.astype(np.float64) - mean
     return centred.T @ centred / len(sample)
-
-
-def question_means(
-    questions: Mapping[Language, Floats], passages: Mapping[Language, int]
-) -> dict[Language, Floats]:
-    """The mean question vector of every language that has enough of both; frozen with an index version by the caller.
-
-    `questions` are vectors of real traffic, shape (n, dimension); `passages` counts passages by language.
-    """
-    return {
-        language: vectors.mean(axis=0).astype(np.float32)
-        for language, vectors in questions.items()
-        if len(vectors) >= MIN_FOR_MEANS and passages.get(language, 0) >= MIN_FOR_MEANS
-    }
