@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import socket
 import subprocess
@@ -59,6 +60,10 @@ def refuse(_source: int, _params: Mapping[str, Any], _output: Output) -> None:
 
 def fail(_source: int, _params: Mapping[str, Any], _output: Output) -> None:
     raise KeyError("secret content of the file")
+
+
+def import_late(_source: int, params: Mapping[str, Any], _output: Output) -> None:
+    importlib.import_module(str(params["module"]))
 
 
 def echo(source: int, params: Mapping[str, Any], output: Output) -> None:

@@ -217,3 +217,16 @@ async def test_code_may_lie_where_the_new_root_is_mounted(tmp_path: Path, source
         shutil.rmtree(code)
     assert outcome.end == "finished"
     assert confine.mount_point([code]) != "/tmp"
+
+
+@pytest.mark.anyio
+async def test_the_environment_may_be_reached_over_a_link(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below `releases/current`: modules that are first needed by a job are found all the same."""
+    link = tmp_path / "current"
+    link.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(link / Path(sys.executable).relative_to(sys.prefix)))
+    async with sandbox(tmp_path / "s") as box:
+        outcome = await attempt(box, "import_late", source, params={"module": "pypdfium2"})
+    assert (outcome.end, outcome.reason) == ("finished", "")

@@ -76,6 +76,7 @@ class Zygote:
         self._libraries = [str(name) for name in settings["libraries"]]
         self._search = [Path(str(path)) for path in settings["search_path"]]
         sys.path.extend(str(path) for path in self._search)
+        _follow_links()
         self._folders = confine.code_folders(self._search)
         self._facts, self._scratch = confine.confine_zygote(Path(str(settings["scratch"])), self._folders)
 
@@ -160,6 +161,15 @@ class Zygote:
                 "cpu_s": usage.ru_utime + usage.ru_stime,
                 "max_rss_bytes": usage.ru_maxrss * 1024,
             })  # fmt: skip
+
+
+def _follow_links() -> None:
+    """Look for modules where they really lie: a link that leads there is not below the bare root."""
+    sys.path[:] = [os.path.realpath(path) for path in sys.path]
+    for module in list(sys.modules.values()):
+        if isinstance(where := getattr(module, "__path__", None), list):
+            where[:] = [os.path.realpath(path) for path in where]
+    sys.path_importer_cache.clear()
 
 
 def _ignore(_number: int, _frame: object) -> None:
