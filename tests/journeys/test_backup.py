@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -183,7 +184,9 @@ async def test_a_changed_archive_is_refused_and_nothing_is_there(
     taken: Taken, tmp_path: Path, where: float
 ) -> None:
     content = bytearray(taken.archive.read_bytes())
-    filled = [i for i, byte in enumerate(content) if byte]  # not in the padding between members
+    with tarfile.open(taken.archive) as archive:
+        silent = {member.offset + 155 for member in archive}  # the space behind a checksum says nothing
+    filled = [i for i, byte in enumerate(content) if byte and i not in silent]  # nor does what pads
     at = filled[int(len(filled) * where)]
     content[at] ^= 0x01
     damaged = taken.archive.with_name("damaged.tar")
