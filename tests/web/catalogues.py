@@ -10,6 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from countersign.corpus.readiness.catalogue import CODES
+from countersign.corpus.readiness.phrases import PHRASES
 
 WEB = Path(__file__).parents[2] / "src" / "countersign" / "web"
 LANGUAGES = ("ru", "kk")
@@ -31,6 +32,8 @@ def extracted() -> Catalog:
     for meaning in CODES.values():  # words of a room that knows nothing of the desk
         for said in (meaning.what, meaning.why, meaning.action):
             found.add(said, None, [("readiness", 0)])
+    for said in PHRASES.values():
+        found.add(said, None, [("readiness", 0)])
     return found
 
 

@@ -98,7 +98,8 @@ def inspect(source: int, filename: str, mime: str, limits: ParseLimits) -> Prefl
         and verdict.status is None
         and not _compatible(claimed, verdict.kind)
     ):
-        note = Finding("type_mismatch", "warning", f"named as {claimed}, content is {verdict.kind}")
+        said = f"named as {claimed}, content is {verdict.kind}"
+        note = Finding("type_mismatch", "warning", said, evidence=f"{claimed} ≠ {verdict.kind}")
         return _with(verdict, note)
     return verdict
 

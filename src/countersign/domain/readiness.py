@@ -60,6 +60,8 @@ class ReadinessFinding:
     other_page: int | None = None
     other_evidence: str = ""
     accepted: Acceptance | None = None
+    said: tuple[str, ...] = ()
+    """Where `evidence` is no quotation but a check's own words: the name of the phrase, then its values."""
 
 
 @dataclass(frozen=True, slots=True)

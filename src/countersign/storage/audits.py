@@ -193,7 +193,7 @@ def _seen(row: RowMapping, admitted: _Admitted) -> SeenFinding:
     )
     if mine and theirs:
         return SeenFinding(finding, withheld=False)
-    hidden = replace(finding, evidence="", other_evidence="")  # each side may quote the other
+    hidden = replace(finding, evidence="", other_evidence="", said=())  # each side may quote the other
     if not mine:
         hidden = replace(hidden, document=replace(finding.document, external_id=""), page=None)
     if finding.other is not None and not theirs:

@@ -21,6 +21,7 @@ from countersign.web import i18n
 from countersign.web.differences import differing
 from countersign.web.i18n import N_
 from countersign.web.marks import coded, unmarked, visible
+from countersign.web.readiness_view import evidence
 from countersign.web.wording import NOTICE, word
 
 
@@ -60,6 +61,7 @@ def make_environment(language: str) -> Environment:
         "coded": coded,
         "visible": visible,
         "differing": differing,
+        "evidence": partial(evidence, catalogue.gettext),
         "percent": partial(i18n.show_percent, language=language),
         "bytes": partial(i18n.show_bytes, language=language),
         "cost": partial(_cost, language, catalogue.gettext),

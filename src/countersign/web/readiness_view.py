@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from countersign.corpus.readiness.catalogue import CODES, SEVERITIES
+from countersign.corpus.readiness.phrases import PHRASES, SOURCE_PROBLEM
 from countersign.domain.readiness import (
     CodeMeaning,
     CodeSummary,
@@ -18,6 +19,7 @@ from countersign.domain.readiness import (
     Severity,
     SourceScore,
 )
+from countersign.web.wording import word
 
 Verdict = Literal["nothing_read", "not_ready", "warnings", "ready"]
 Tone = Literal["good", "warn", "bad", "calm"]
@@ -180,6 +182,21 @@ def meaning_of(code: str) -> CodeMeaning:
     return CODES.get(code) or CodeMeaning(
         code, "warning", "index", code.replace("_", " "), "", "", "data owner"
     )
+
+
+def evidence(translate: Callable[[str], str], finding: ReadinessFinding) -> str:
+    """What was seen: a quotation as it is, a check's own words in the reader's language."""
+    if not finding.said or not finding.evidence:
+        return finding.evidence
+    name, *values = finding.said
+    if name == SOURCE_PROBLEM:
+        return word(translate, "source_problem", "".join(values))
+    if name not in PHRASES:
+        return finding.evidence
+    try:
+        return translate(PHRASES[name]).format(*values)
+    except IndexError:  # a report of another version, with other places in it
+        return finding.evidence
 
 
 def view_of(report: ReadinessReport) -> ReportView:

@@ -28,7 +28,7 @@ def parse(source: int, _params: Mapping[str, Any], output: Output) -> None:
     for number, name in enumerate(names, 1):
         slide = package.xml(name) if name else None
         if slide is None:
-            finding(output, "slide_missing", "warning", f"slide {number} is not in the file")
+            finding(output, "slide_missing", "warning", f"slide {number} is not in the file", str(number))
         else:
             _slide(package, name, slide, f"slide {number}", output)
 

@@ -6,7 +6,8 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import Final
 
-from countersign.corpus.readiness.subject import inert, key_of
+from countersign.corpus.readiness.phrases import OF_REASON, Phrase, phrase
+from countersign.corpus.readiness.subject import inert, key_of, worded
 from countersign.domain.documents import Rights, SourceDocument
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
@@ -56,37 +57,48 @@ def open_to_all(rights: Rights) -> bool:
     return not rights.nobody and all(EVERYBODY in clause for clause in rights.clauses)
 
 
-def _finding(key: DocumentKey, code: str, severity: Severity, evidence: str) -> ReadinessFinding:
-    return ReadinessFinding(code, severity, key, evidence=inert(evidence))
+def _finding(key: DocumentKey, code: str, severity: Severity, evidence: str | Phrase) -> ReadinessFinding:
+    shown, said = worded(evidence)
+    return ReadinessFinding(code, severity, key, evidence=shown, said=said)
 
 
 def _dates(document: SourceDocument, key: DocumentKey, now: datetime) -> list[ReadinessFinding]:
     begins, ends, changed = document.valid_from, document.valid_to, document.modified
     found: list[ReadinessFinding] = []
     if begins and ends and ends <= begins:
-        said = f"valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
+        said = phrase("valid_between", f"{begins:%Y-%m-%d}", f"{ends:%Y-%m-%d}")
         return [_finding(key, "dates_impossible", "warning", said)]
     if changed and changed > now + _FUTURE:
-        found.append(_finding(key, "dates_impossible", "warning", f"changed on {changed:%Y-%m-%d}"))
+        found.append(
+            _finding(key, "dates_impossible", "warning", phrase("changed_on", f"{changed:%Y-%m-%d}"))
+        )
     if ends and ends <= now:
-        found.append(_finding(key, "expired", "warning", f"valid to {ends:%Y-%m-%d}"))
+        found.append(_finding(key, "expired", "warning", phrase("valid_to", f"{ends:%Y-%m-%d}")))
     elif begins and begins > now:
-        found.append(_finding(key, "not_yet_valid", "info", f"valid from {begins:%Y-%m-%d}"))
+        found.append(_finding(key, "not_yet_valid", "info", phrase("valid_from", f"{begins:%Y-%m-%d}")))
     return found
 
 
 def _rights(document: SourceDocument, key: DocumentKey) -> list[ReadinessFinding]:
     if document.quarantine:
-        said = f"{document.quarantine.replace('_', ' ')} ({document.rights_origin})"
-        return [_finding(key, "rights_unsupported", "error", said)]
+        return [_finding(key, "rights_unsupported", "error", _set_aside(document))]
     found: list[ReadinessFinding] = []
     if document.rights.nobody:
         found.append(_finding(key, "rights_missing", "error", document.rights_origin))
     for part in document.parts:
         if _conflict(document.rights, part.rights):
-            said = f"{part.filename}: {part.rights.canonical()}; its carrier: {document.rights.canonical()}"
+            said = phrase(
+                "rights_of_part", part.filename, part.rights.canonical(), document.rights.canonical()
+            )
             found.append(_finding(key, "rights_attachment_conflict", "warning", said))
     return found
+
+
+def _set_aside(document: SourceDocument) -> Phrase | str:
+    name = OF_REASON.get(document.quarantine)
+    if name is None:
+        return f"{document.quarantine.replace('_', ' ')} ({document.rights_origin})"
+    return phrase(name, document.rights_origin)
 
 
 def _conflict(whole: Rights, part: Rights) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from countersign.corpus.readiness.catalogue import CODES, FROM_READING
+from countersign.corpus.readiness.phrases import OF_NOTICE, OF_REASON, PHRASES, Phrase, of_reason, phrase
 from countersign.corpus.readiness.subject import Subject, note
-from countersign.domain.documents import Finding, ParseStatus
+from countersign.domain.documents import Finding, ParsedDocument, ParseStatus
 from countersign.domain.readiness import ReadinessFinding, Severity
 from countersign.sources.error_page import error_words
 
@@ -46,9 +47,9 @@ def reading(subject: Subject) -> list[ReadinessFinding]:
 def _status(subject: Subject) -> list[ReadinessFinding]:
     parsed = subject.parsed
     if parsed.status is ParseStatus.PARTIAL and parsed.reason in ("page_count", "text_chars", "output_size"):
-        return [note(subject, "refused_limit", parsed.reason, severity="warning")]
+        return [note(subject, "refused_limit", of_reason(parsed.reason), severity="warning")]
     if parsed.status is ParseStatus.PARTIAL and parsed.reason not in ("pages_need_ocr", "pages_unreadable"):
-        return [note(subject, "partly_unread", parsed.reason)]
+        return [note(subject, "partly_unread", of_reason(parsed.reason))]
     if parsed.status not in _UNREAD:
         return []
     code = parsed.status.value
@@ -57,12 +58,19 @@ def _status(subject: Subject) -> list[ReadinessFinding]:
     ):
         code = "truncated"
     if parsed.status is ParseStatus.CORRUPT and parsed.reason == "wrong_magic":
-        return [note(subject, "wrong_type", "the content is not what the name says", severity="error")]
+        return [note(subject, "wrong_type", phrase("content_differs"), severity="error")]
+    return [note(subject, code, _why(parsed))]
+
+
+def _why(parsed: ParsedDocument) -> Phrase | str:
     pages = parsed.pages or 1
-    said = parsed.reason.replace("_", " ")
     if parsed.status is ParseStatus.NEEDS_OCR:
-        said = f"{pages} pages without text" if pages > 1 else "a page without text"
-    return [note(subject, code, said)]
+        return phrase("pages_without_text", pages) if pages > 1 else phrase("page_without_text")
+    if parsed.status is ParseStatus.TIMEOUT:
+        return phrase("took_too_long")
+    if parsed.status is ParseStatus.CORRUPT and parsed.reason and parsed.reason not in OF_REASON:
+        return phrase("structure_damaged", parsed.reason.replace("_", " "))
+    return of_reason(parsed.reason)
 
 
 def _has(findings: Sequence[Finding], code: str) -> bool:
@@ -80,10 +88,20 @@ def _notices(subject: Subject) -> list[ReadinessFinding]:
         if code == "truncated" and subject.parsed.status in _UNREAD:
             continue
         first = notices[0]
-        evidence = first.evidence or first.message
         severity = _severity(subject, code, notices)
-        found.append(note(subject, code, evidence, severity=severity, page=first.page, count=len(notices)))
+        found.append(
+            note(subject, code, _shown(first), severity=severity, page=first.page, count=len(notices))
+        )
     return found
+
+
+def _shown(notice: Finding) -> Phrase | str:
+    """In our words where they say more than what was seen."""
+    name = OF_NOTICE.get(notice.code, "")
+    takes_value = "{0}" in PHRASES.get(name, "")
+    if not name or takes_value != bool(notice.evidence):
+        return notice.evidence or notice.message
+    return phrase(name, notice.evidence) if takes_value else phrase(name)
 
 
 def _severity(subject: Subject, code: str, notices: Sequence[Finding]) -> Severity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from countersign.corpus.readiness.phrases import phrase
 from countersign.corpus.readiness.subject import Subject, note
 from countersign.domain.documents import ParseStatus
 from countersign.domain.readiness import ReadinessFinding
@@ -34,7 +35,7 @@ def _tables(subject: Subject) -> list[ReadinessFinding]:
     tables = sum(len(element.text) for element in subject.shown if element.kind == "table")
     if total < _TABLE_CHARS or tables < _TABLE_SHARE * total:
         return []
-    return [note(subject, "table_heavy", f"{tables / total:.0%} of the text stands in tables")]
+    return [note(subject, "table_heavy", phrase("share_in_tables", f"{tables / total:.0%}"))]
 
 
 def _pictures(subject: Subject) -> list[ReadinessFinding]:
@@ -49,7 +50,9 @@ def _pictures(subject: Subject) -> list[ReadinessFinding]:
     bare = [page for page in range(1, pages + 1) if chars[page] < _PICTURE_PAGE_CHARS]
     if len(bare) <= 0.5 * pages:
         return []
-    return [note(subject, "image_only", f"{len(bare)} of {pages} pages", page=bare[0], count=len(bare))]
+    return [
+        note(subject, "image_only", phrase("bare_pages", len(bare), pages), page=bare[0], count=len(bare))
+    ]
 
 
 def _repeats(subject: Subject) -> list[ReadinessFinding]:
@@ -74,7 +77,8 @@ def _length(subject: Subject) -> list[ReadinessFinding]:
     pages, chars = subject.parsed.pages or 0, _chars(subject)
     if pages < _LONG_PAGES and chars < _LONG_CHARS:
         return []
-    return [note(subject, "very_long", f"{pages} pages" if pages >= _LONG_PAGES else f"{chars} characters")]
+    said = phrase("pages", pages) if pages >= _LONG_PAGES else phrase("characters", chars)
+    return [note(subject, "very_long", said)]
 
 
 def _title(subject: Subject) -> list[ReadinessFinding]:

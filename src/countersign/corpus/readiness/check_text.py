@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from countersign.corpus.parsers.decoding import mojibake as repaired
+from countersign.corpus.readiness.phrases import phrase
 from countersign.corpus.readiness.subject import Subject, note
 from countersign.domain.documents import Element
 from countersign.domain.readiness import ReadinessFinding
@@ -124,9 +125,11 @@ def _unseen(subject: Subject) -> list[ReadinessFinding]:
         if tags:
             said = "".join(chr(ord(char) - 0xE0000) for char in tags)
             found.append(
-                note(subject, "hidden_text", f"tag characters: {said}", page=element.page, count=len(tags))
+                note(
+                    subject, "hidden_text", phrase("tag_characters", said), page=element.page, count=len(tags)
+                )
             )
         elif (gaps >= 3 or turns >= 2) and not foreign:
-            said = f"{gaps + turns} invisible characters in: {element.text}"
-            found.append(note(subject, "hidden_text", said, page=element.page, count=gaps + turns))
+            seen = phrase("invisible_characters", gaps + turns, element.text)
+            found.append(note(subject, "hidden_text", seen, page=element.page, count=gaps + turns))
     return found[:20]

@@ -10,9 +10,10 @@ from functools import cached_property
 
 from countersign.corpus.readiness.head import STATUS, SUPERSEDED, UNTIL
 from countersign.corpus.readiness.labels import Label, Relation, both, folder_of, label, relation, stem_of
+from countersign.corpus.readiness.phrases import Phrase
 from countersign.corpus.readiness.seams import Profile, ProfileStore, Statement
 from countersign.corpus.readiness.statements import IDENTIFIERS, NAMES, About, listed
-from countersign.corpus.readiness.subject import inert
+from countersign.corpus.readiness.subject import inert, worded
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
 _KEPT_STATEMENTS = 512
@@ -153,16 +154,17 @@ def finding(
     severity: Severity,
     document: Known,
     *,
-    evidence: str = "",
+    evidence: str | Phrase = "",
     page: int | None = None,
     other: Known | None = None,
     other_evidence: str = "",
     other_page: int | None = None,
     count: int = 1,
 ) -> ReadinessFinding:
+    shown, said = worded(evidence)
     return ReadinessFinding(
-        code, severity, document.key, page, inert(evidence), count,
-        other.key if other else None, other_page, inert(other_evidence),
+        code, severity, document.key, page, shown, count,
+        other.key if other else None, other_page, inert(other_evidence), said=said,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from statistics import median
 from countersign.corpus.readiness.compare_known import CompareSettings, Known, Library, finding, void
 from countersign.corpus.readiness.compare_versions import FAMILY_LIKENESS, LEAST_LIKENESS
 from countersign.corpus.readiness.head import REPLACES, SINCE, UNTIL
+from countersign.corpus.readiness.phrases import phrase
 from countersign.corpus.readiness.signature import likeness
 from countersign.domain.readiness import DocumentKey, ReadinessFinding
 
@@ -99,9 +100,11 @@ def stale(documents: Sequence[Known], now: datetime, settings: CompareSettings) 
         for document in members:
             age = _age(document, now)
             if limit is not None and age > limit:
-                beside = f"; {usual.days} d" if usual is not None else f"; max_age {limit.days} d"
-                evidence = f"{document.profile.modified:%Y-%m-%d}, {age.days} d{beside}"
-                yield finding("stale", "warning", document, evidence=evidence)
+                name, beside = (
+                    ("older_than_allowed", limit) if usual is None else ("older_than_others", usual)
+                )
+                told = phrase(name, f"{document.profile.modified:%Y-%m-%d}", age.days, beside.days)
+                yield finding("stale", "warning", document, evidence=told)
 
 
 def _limit(

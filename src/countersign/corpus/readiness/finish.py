@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from countersign.corpus.readiness import check_origin
+from countersign.corpus.readiness.phrases import SOURCE_PROBLEM
 from countersign.corpus.readiness.subject import inert, key_of
 from countersign.corpus.readiness.working import Told, WorkingFile
 from countersign.domain.documents import SourceDocument
@@ -77,7 +78,8 @@ def _once(found: Sequence[ReadinessFinding]) -> list[ReadinessFinding]:
 
 def _unread(told: Told, key: DocumentKey) -> ReadinessFinding:
     code = _PROBLEMS.get(told.problem, "unreadable")
-    return ReadinessFinding(code, "error", key, evidence=inert(told.problem.replace("_", " ")))
+    said = (SOURCE_PROBLEM, told.problem)
+    return ReadinessFinding(code, "error", key, evidence=inert(told.problem.replace("_", " ")), said=said)
 
 
 def _links(working: WorkingFile, document: SourceDocument, links: Sequence[str]) -> list[ReadinessFinding]:

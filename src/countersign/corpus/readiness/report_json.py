@@ -109,6 +109,8 @@ def finding_to_json(finding: ReadinessFinding) -> dict[str, Any]:
         "evidence": finding.evidence,
         "count": finding.count,
     }
+    if finding.said:
+        said["said"] = list(finding.said)
     if finding.other is not None:
         said |= {
             "other": _key(finding.other),
@@ -133,6 +135,7 @@ def finding_from(said: Mapping[str, Any]) -> ReadinessFinding:
         other_page=said.get("other_page"),
         other_evidence=said.get("other_evidence", ""),
         accepted=_acceptance(accepted) if accepted else None,
+        said=tuple(said.get("said", ())),
     )
 
 

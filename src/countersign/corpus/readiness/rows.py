@@ -102,6 +102,8 @@ def _finding(finding: ReadinessFinding) -> dict[str, Any]:
         said["count"] = finding.count
     if finding.page is not None:
         said["page"] = finding.page
+    if finding.said:
+        said["said"] = list(finding.said)
     if finding.other is not None:
         said["other"] = [finding.other.source, finding.other.external_id, finding.other.tenant]
         said["other_page"], said["other_evidence"] = finding.other_page, finding.other_evidence
@@ -110,8 +112,9 @@ def _finding(finding: ReadinessFinding) -> dict[str, Any]:
 
 def finding_from_json(said: dict[str, Any], key: DocumentKey) -> ReadinessFinding:
     found = ReadinessFinding(
-        said["code"], said["severity"], key, said.get("page"), said["evidence"], said.get("count", 1)
-    )
+        said["code"], said["severity"], key, said.get("page"), said["evidence"], said.get("count", 1),
+        said=tuple(said.get("said", ())),
+    )  # fmt: skip
     if "other" not in said:
         return found
     other = DocumentKey(*cast(list[str], said["other"]))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from countersign.corpus.readiness.catalogue import CODES
+from countersign.corpus.readiness.phrases import Phrase
 from countersign.domain.documents import Element, ParsedDocument, SourceDocument
 from countersign.domain.readiness import DocumentKey, ReadinessFinding, Severity
 
@@ -44,16 +45,25 @@ def key_of(document: SourceDocument) -> DocumentKey:
 def note(
     subject: Subject,
     code: str,
-    evidence: str = "",
+    evidence: str | Phrase = "",
     *,
     severity: Severity | None = None,
     page: int | None = None,
     count: int = 1,
 ) -> ReadinessFinding:
     """A finding of `code`, as severe as the catalogue says unless told otherwise."""
+    shown, said = worded(evidence)
     return ReadinessFinding(
-        code, severity or CODES[code].severity, subject.key, page, inert(evidence), count=count
+        code, severity or CODES[code].severity, subject.key, page, shown, count=count, said=said
     )
+
+
+def worded(evidence: str | Phrase) -> tuple[str, tuple[str, ...]]:
+    """(`evidence`, `said`) of a finding."""
+    if isinstance(evidence, str):
+        return inert(evidence), ()
+    safe = Phrase(evidence.name, tuple(inert(value) for value in evidence.values))
+    return inert(safe.english), (safe.name, *safe.values)
 
 
 def inert(text: str) -> str:
