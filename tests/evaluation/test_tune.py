@@ -18,10 +18,32 @@ from countersign.retrieval.version import IndexVersion
 from tests.cli.conftest import Cli
 from tests.evaluation.test_measures import _run
 
-_STONES = (
-    "amber agate beryl coral garnet jade jasper lapis onyx opal pearl quartz ruby sapphire spinel topaz turquoise zircon "
-    "malachite obsidian peridot citrine moonstone hematite"
-).split()
+_STONES = [
+    "amber",
+    "agate",
+    "beryl",
+    "coral",
+    "garnet",
+    "jade",
+    "jasper",
+    "lapis",
+    "onyx",
+    "opal",
+    "pearl",
+    "quartz",
+    "ruby",
+    "sapphire",
+    "spinel",
+    "topaz",
+    "turquoise",
+    "zircon",
+    "malachite",
+    "obsidian",
+    "peridot",
+    "citrine",
+    "moonstone",
+    "hematite",
+]
 """One for each document and its question."""
 _FILLER = (
     "The office opens in the morning and closes in the evening. Visitors leave their coats at the entrance. "

@@ -8,7 +8,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from countersign.app.house import House
-from countersign.web import answers, asking, documents, readiness, records, reviews, sign_in, sources, status
+from countersign.web import (
+    answers,
+    asking,
+    documents,
+    questions,
+    readiness,
+    records,
+    reviews,
+    sign_in,
+    sources,
+    status,
+)
 from countersign.web.rendering import HEADERS, Web
 
 
@@ -26,6 +37,17 @@ class Assets(StaticFiles):
 def mount(app: FastAPI, house: House) -> None:
     """Add the desk's pages and their assets to a server of this house."""
     app.state.web = Web(house)
-    for page in (sign_in, asking, answers, documents, reviews, records, readiness, sources, status):
+    for page in (
+        sign_in,
+        asking,
+        answers,
+        documents,
+        reviews,
+        records,
+        readiness,
+        sources,
+        questions,
+        status,
+    ):
         app.include_router(page.router)
     app.mount("/static", Assets(packages=[("countersign.web", "static")]), name="static")

@@ -146,6 +146,12 @@ REVIEW_STATE: Mapping[str, str] = {
     "decided": N_("Decided"),
 }
 
+QUESTION_STATE: Mapping[str, str] = {
+    "draft": N_("Draft"),
+    "confirmed": N_("Confirmed"),
+    "dropped": N_("Dropped"),
+}
+
 DOCUMENT: Mapping[str, str] = {
     DocumentStatus.QUEUED: N_("Queued"),
     DocumentStatus.INDEXED: N_("Searchable"),
@@ -296,6 +302,9 @@ NOTICE: Mapping[str, str] = {
     "source_asked": N_("The source is read as soon as its turn comes. Reload the page to see how far it is."),
     "finding_accepted": N_("Accepted. It counts for nothing until its last day."),
     "acceptance_withdrawn": N_("Undone. The finding counts again."),
+    "question_confirmed": N_("Confirmed."),
+    "question_dropped": N_("Dropped: it will not be measured against."),
+    "question_undone": N_("Undone: the question is a draft again."),
     "removals_accepted": N_("Accepted. The next pass removes as many documents as were held back."),
 }
 
@@ -326,6 +335,9 @@ PROBLEM: Mapping[str, str] = {
     "connection_lost": N_(
         "The connection was lost. Ask again; an answer that was ready is among your answers."
     ),
+    "question_too_long": N_("The question is too long."),
+    "question_not_found": N_("There is no such question for you any more."),
+    "question_set_not_found": N_("There is no such question set."),
     "lifetime_invalid": N_("Choose for how long it is accepted."),
     "document_not_found": N_("No audit knows this document any more."),
     "acceptance_not_found": N_("This had not been accepted, or it was undone already."),
@@ -349,6 +361,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "verdict": VERDICT,
     "decision": DECISION,
     "review": REVIEW_STATE,
+    "question": QUESTION_STATE,
     "document": DOCUMENT,
     "parse": PARSE,
     "gate": GATE,
