@@ -133,5 +133,6 @@ def low_confidence(page: int, mean: float) -> Finding | None:
     """A finding when a page was recognised badly."""
     if mean >= LOW_CONFIDENCE:
         return None
-    said = f"recognised with confidence {mean:.2f}"
-    return Finding("ocr_low_confidence", "warning", said, page, f"{mean:.2f}")
+    return Finding(
+        "ocr_low_confidence", "warning", f"recognised with confidence {mean:.2f}", page, f"{mean:.2f}"
+    )

@@ -98,8 +98,10 @@ def inspect(source: int, filename: str, mime: str, limits: ParseLimits) -> Prefl
         and verdict.status is None
         and not _compatible(claimed, verdict.kind)
     ):
-        said = f"named as {claimed}, content is {verdict.kind}"
-        note = Finding("type_mismatch", "warning", said, evidence=f"{claimed} ≠ {verdict.kind}")
+        differ = f"{claimed} ≠ {verdict.kind}"
+        note = Finding(
+            "type_mismatch", "warning", f"named as {claimed}, content is {verdict.kind}", None, differ
+        )
         return _with(verdict, note)
     return verdict
 

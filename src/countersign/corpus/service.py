@@ -222,8 +222,9 @@ class SandboxedParser:
             return
         if self._recogniser.missing and todo:
             missing = ", ".join(self._recogniser.missing)
-            said = f"tesseract lacks the models for {missing}"
-            note = Finding("ocr_language_missing", "warning", said, evidence=missing)
+            note = Finding(
+                "ocr_language_missing", "warning", f"tesseract lacks the models for {missing}", None, missing
+            )
             work.reading.findings.append(note)
         for start in range(0, len(todo), max(1, self._limits.workers)):
             batch = todo[start : start + max(1, self._limits.workers)]
