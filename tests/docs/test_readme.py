@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ _BLOCK = re.compile(
     r"<!-- run(?:: while serving (?P<served>\S+))? -->\n```(?P<kind>bash|python)\n(?P<code>.*?)```", re.DOTALL
 )
 _PORT = "8321"
-_READY_S = 120
+_READY_S = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +66,33 @@ class Reader:
         return done.stdout + done.stderr
 
     @contextmanager
-    def serving(self, workspace: str) -> Iterator[str]:
+    def serving(self, workspace: str) -> Generator[str]:
         """The port of a server over `workspace`."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        command = ["countersign", "-w", workspace, "serve", "--port", port]
+        command = ["countersign", "-w", workspace, "serve", "--port", "0", "--json"]
         with (self.folder / "serve.log").open("wb") as log:
-            server = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+            server = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=log
+            )
+            assert server.stdout is not None
             try:
-                self._wait(server, port)
-                yield port
+                with server.stdout as said:
+                    port = self._port(server, said.readline())
+                    yield port
             finally:
                 server.terminate()
-                server.wait(20)
+                server.wait(120)
+
+    def _port(self, server: subprocess.Popen[bytes], said: bytes) -> str:
+        assert said, (self.folder / "serve.log").read_text(encoding="utf-8")
+        port = str(json.loads(said)["url"]).rsplit(":", 1)[1]
+        self._wait(server, port)
+        return port
 
     def _wait(self, server: subprocess.Popen[bytes], port: str) -> None:
         until = time.monotonic() + _READY_S
         while time.monotonic() < until and server.poll() is None:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
