@@ -19,7 +19,7 @@ FREE = re.compile(
 )
 WEAK = re.compile(r"LGPL|Lesser|MPL|Mozilla", re.IGNORECASE)
 STRONG = re.compile(r"(?<!L)(?<!Lesser )\b(A?GPL|SSPL|BUSL|Elastic|Affero|General Public)", re.IGNORECASE)
-_NO_METADATA = {"cedarpy": "Apache-2.0"}
+_NO_METADATA = {"cedarpy": "Apache-2.0", "axe-playwright-python": "MPL-2.0"}
 """Wheels that carry a licence file and no licence metadata."""
 
 
