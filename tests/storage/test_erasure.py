@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -271,3 +272,21 @@ def test_the_scan_finds_every_spelling(tmp_path: Path, encoding: str) -> None:
     result = scan([tmp_path], [SECRET[8:40]])
     assert result.found == ("a",)
     assert (result.files, scan([tmp_path], []).found) == (2, ())
+
+
+def test_a_ledger_is_begun_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its salt it could not be read ever after, and a house that cannot read it erases nothing."""
+    path = tmp_path / "erasures.jsonl"
+
+    def dies(_handle: int) -> None:
+        raise OSError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", dies)
+        with pytest.raises(OSError, match="the power went"):
+            ErasureLedger(path).open()
+    assert list(tmp_path.iterdir()) == []
+    salt = ErasureLedger(path).open().salt
+    ErasureLedger(path)._begin()  # of another process that looked before it was there
+    assert ErasureLedger(path).open().salt == salt
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -50,8 +50,27 @@ class ErasureLedger:
     def open(self) -> LedgerPage:
         """Read it, making it when absent. Raises `IntegrityError` when it is damaged."""
         if not self.path.exists():
-            self._append([{"format": FORMAT, "salt": secrets.token_hex(32)}])
+            self._begin()
         return read_ledger(self.path)
+
+    def _begin(self) -> None:
+        """Whole or not at all, and never in place of one that another process began: a ledger without its salt is lost."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        try:
+            with part.open("xb") as file:
+                file.write(orjson.dumps({"format": FORMAT, "salt": secrets.token_hex(32)}) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(part, self.path)
+            except FileExistsError:
+                return
+            except OSError:  # a file system without hard links
+                part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+        _sync_folder(self.path.parent)
 
     def add(self, keys: Iterable[DocumentKey], at: datetime) -> LedgerPage:
         """Remember `keys` as erased; on disk when this returns."""
@@ -72,7 +91,6 @@ class ErasureLedger:
         return target
 
     def _append(self, lines: list[dict[str, str]]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
             if file.tell() and not _ends_with_newline(self.path):
                 file.write(b"\n")
@@ -107,6 +125,14 @@ def read_ledger(path: Path) -> LedgerPage:
 def _hashed(salt: bytes, key: DocumentKey) -> str:
     text = orjson.dumps([key.tenant, key.source, key.external_id])
     return hmac.digest(salt, text, "sha256").hex()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _ends_with_newline(path: Path) -> bool:
