@@ -5,18 +5,32 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from countersign.access.principal import Principal
 from countersign.app import tune_runs
-from countersign.evaluation.candidates import usual
+from countersign.evaluation.candidates import Candidate, usual
+from countersign.evaluation.intervals import verdict
 from countersign.evaluation.learn import fold_of, learned_shares
-from countersign.evaluation.runs import Run
+from countersign.evaluation.questions import Expected, Question
+from countersign.evaluation.runs import Built, Run, paired, summarise
+from countersign.evaluation.scratch import Piece, ScratchDocument, ScratchStore
 from countersign.retrieval.version import IndexVersion
+from countersign.storage.passage_index import TantivyIndex
 from tests.cli.conftest import Cli
 from tests.evaluation.test_measures import _run
+
+NOW = datetime(2025, 4, 1, tzinfo=UTC)
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
 
 _STONES = [
     "amber",
@@ -112,15 +126,15 @@ def test_a_measurement_goes_on_where_it_was_and_starts_anew_when_something_chang
     cli: Cli, measured: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    ask = tune_runs._ask
+    run = tune_runs._run
 
-    async def counted(*arguments: Any) -> Any:
-        asked.append(arguments[4])
+    async def counted(asking: tune_runs.Asking, candidate: Candidate, *more: Any) -> Run:
+        asked.append(candidate.name)
         if len(asked) == 2:
             raise KeyboardInterrupt
-        return await ask(*arguments)
+        return await run(asking, candidate, *more)
 
-    monkeypatch.setattr(tune_runs, "_ask", counted)
+    monkeypatch.setattr(tune_runs, "_run", counted)
     arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--json")
     assert cli(*arguments).code == 1
     assert asked == ["live", "no neighbours"]
@@ -158,7 +172,7 @@ def test_an_erasure_takes_what_a_stopped_measurement_left(
     async def stop(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tune_runs, "_ask", stop)
+    monkeypatch.setattr(tune_runs, "_run", stop)
     assert cli("tune", "--set", "stones", "--candidates", str(measured)).code == 1
     [work] = (workspace / "state" / "tune").glob("work-*")
     with sqlite3.connect(work / "cuts.db") as file:
@@ -236,5 +250,55 @@ def test_the_usual_candidates_differ_from_the_live_version_and_from_each_other()
     for live in (IndexVersion(), IndexVersion(embedder="m")):
         candidates = usual(live)
         assert candidates[0].version == live
-        assert len({each.version.id for each in candidates}) == len(candidates)
+        plain = [each for each in candidates if not each.learns]
+        assert len({each.version.id for each in plain}) == len(plain)
         assert len({each.name for each in candidates}) == len(candidates)
+
+
+@pytest.mark.anyio
+async def test_an_order_is_learned_from_the_questions_and_judged_on_others(tmp_path: Path) -> None:
+    """Of two documents with the same words, the longer one is right: the scores say the other, and what is learned knows."""
+    names = [
+        first + second
+        for first in ("bal", "kor", "mir", "tal", "zen", "dur", "fel", "gan")
+        for second in ("ado", "eki", "ipu", "oru", "ulo", "aze", "ety", "iwo", "obi")
+    ]
+    documents, pieces, asked = [], {}, []
+    for n, name in enumerate(names):
+        for kind, text in (
+            ("long", f"The {name} counter opens early, as everybody who works there has decided together."),
+            ("short", f"The {name} counter opens."),
+        ):
+            identity = f"{kind}-{name}"
+            documents.append(
+                ScratchDocument(identity, 1, "files", f"{identity}.md", kind, "f", "m", "b", identity, 1, "")
+            )
+            pieces[identity] = [Piece(text, text, identity, "en", None, None)]
+        expected = (Expected("files", f"long-{name}.md"),)
+        words = f"When does the {name} counter open?"
+        asked.append(Question(f"qn_{n}", n, words, "en", "imported", "confirmed", expected, "owner", NOW))
+    store = ScratchStore("bank", documents, pieces, frozenset({1}))
+    bench = tune_runs.Bench(
+        None, None, None, None, lambda residency: False, FixedClock(), tmp_path, Principal("owner", "bank"),
+        frozenset({1}), ("files",), tuple(documents),
+    )  # type: ignore[arg-type]  # fmt: skip
+    index = TantivyIndex(tmp_path / "index", None, owner=True)
+    try:
+        index.apply(store.rows({}), len(store))
+        asking = tune_runs.Asking(bench, store, index, None, lambda done, total, what: None)
+        live = IndexVersion()
+        plain = await tune_runs._run(asking, Candidate("live", live), asked, Built(144, 1, 0, 0.0))
+        taught = await tune_runs._run(
+            asking, Candidate("taught", live, learns="order"), asked, Built(144, 1, 0, 0.0)
+        )
+        few = await tune_runs._run(
+            asking, Candidate("few", live, learns="order"), asked[:40], Built(144, 1, 0, 0.0)
+        )
+    finally:
+        index.close()
+    assert summarise(plain, None).ndcg.mean < 0.9
+    assert taught.fitted
+    assert taught.version.settings.reranker is not None
+    assert verdict(paired(taught, plain)) == "better"
+    assert IndexVersion.from_manifest(json.loads(json.dumps(taught.version.manifest))).id == taught.version.id
+    assert few.version == live

@@ -7,9 +7,11 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from countersign.access.principal import Principal
 from countersign.corpus.blobs import Blobs
@@ -21,12 +23,15 @@ from countersign.domain.documents import ParsedDocument, Passage
 from countersign.domain.errors import NotFound
 from countersign.evaluation.candidates import Candidate
 from countersign.evaluation.judge import Place, judge
+from countersign.evaluation.learn import FOLDS, fold_of
 from countersign.evaluation.questions import Question
 from countersign.evaluation.runs import Built, Judged, Run
 from countersign.evaluation.scratch import Piece, ScratchDocument, ScratchFile, ScratchStore
 from countersign.retrieval.analysis import question_language
+from countersign.retrieval.learning import Lesson, learn_means, learn_order
 from countersign.retrieval.retrieve import Retriever
 from countersign.retrieval.seams import Vector
+from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.version import Chunking
 from countersign.storage.database import Database
 from countersign.storage.passage_index import TantivyIndex
@@ -187,9 +192,8 @@ async def ask_all(
                 made, seconds = file.spent(key) if candidate.version.embedder else (0, 0.0)
                 built = Built(len(store), _size(folder, candidate), made, seconds)
                 embedder = known if candidate.version.embedder else None
-                retriever = Retriever(store, lambda _: index, embedder, candidate.version.settings)
-                judged = await _ask(bench, retriever, embedder, asked, candidate.name, watch)
-                keep(Run(candidate.name, candidate.version, judged, built))
+                asking = Asking(bench, store, index, embedder, watch)
+                keep(await _run(asking, candidate, asked, built))
 
 
 def _fill(index: TantivyIndex, store: ScratchStore, vectors: Mapping[str, Vector]) -> None:
@@ -204,39 +208,115 @@ def _size(folder: Path, candidate: Candidate) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and p.name not in left_out)
 
 
-async def _ask(
-    bench: Bench,
-    retriever: Retriever,
-    embedder: AskedBefore | None,
-    asked: Sequence[Question],
-    name: str,
-    watch: Watch,
-) -> tuple[Judged, ...]:
-    """The first question is asked once beforehand: opening is no cost of searching."""
-    if asked:
-        await _found(bench, retriever, asked[0].text, _GIVEN)
-    judged: list[Judged] = []
-    for done, question in enumerate(asked):
-        watch(done, len(asked), name)
-        ranked = await _found(bench, retriever, question.text, _DEPTH)
-        cpu, wall = time.process_time(), time.perf_counter()
-        given = await _found(bench, retriever, question.text, _GIVEN)
-        cpu_ms, wall_ms = 1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall)
-        if embedder is not None:
-            own_cpu_ms, own_wall_ms = embedder.cost_ms(question.text)
-            cpu_ms, wall_ms = cpu_ms + own_cpu_ms, wall_ms + own_wall_ms
-        scores = judge(question.expected, _places(ranked), _places(given))
-        language = question_language(question.text)
-        judged.append(Judged(question.id, language, scores, round(cpu_ms, 3), round(wall_ms, 3)))
-    return tuple(judged)
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Questions to one index, whatever the settings."""
+
+    bench: Bench
+    store: ScratchStore
+    index: TantivyIndex
+    embedder: AskedBefore | None
+    watch: Watch
+
+    def retriever(self, settings: RetrievalSettings) -> Retriever:
+        return Retriever(self.store, lambda _: self.index, self.embedder, settings)
+
+    async def ask(
+        self, asked: Sequence[Question], settings: RetrievalSettings, name: str
+    ) -> tuple[Judged, ...]:
+        """The first question is asked once beforehand: opening is no cost of searching."""
+        retriever = self.retriever(settings)
+        if asked:
+            await self.found(retriever, asked[0].text, _GIVEN)
+        judged: list[Judged] = []
+        for done, question in enumerate(asked):
+            self.watch(done, len(asked), name)
+            ranked = await self.found(retriever, question.text, _DEPTH)
+            cpu, wall = time.process_time(), time.perf_counter()
+            given = await self.found(retriever, question.text, _GIVEN)
+            cpu_ms, wall_ms = 1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall)
+            if self.embedder is not None:
+                own_cpu_ms, own_wall_ms = self.embedder.cost_ms(question.text)
+                cpu_ms, wall_ms = cpu_ms + own_cpu_ms, wall_ms + own_wall_ms
+            scores = judge(question.expected, [place_of(p) for p in ranked], [place_of(p) for p in given])
+            language = question_language(question.text)
+            judged.append(Judged(question.id, language, scores, round(cpu_ms, 3), round(wall_ms, 3)))
+        return tuple(judged)
+
+    async def found(self, retriever: Retriever, text: str, limit: int) -> Sequence[Passage]:
+        found = await retriever.retrieve(
+            self.bench.principal, text, sources=self.bench.sources, as_of=self.bench.clock.now(), limit=limit
+        )
+        return found.passages
+
+    async def lessons(self, asked: Sequence[Question], settings: RetrievalSettings) -> list[Lesson]:
+        """What the questions find, and what of it is right; those that expect the same document never judge each other."""
+        retriever = self.retriever(replace(settings, reranker=None, neighbours=0))
+        return [lesson_of(each, await self.found(retriever, each.text, _DEPTH)) for each in asked]
+
+    async def means(self, asked: Sequence[Question], settings: RetrievalSettings) -> RetrievalSettings:
+        """`settings` with what these questions have in common."""
+        if self.embedder is None:
+            return settings
+        vectors: dict[str, list[Vector]] = {}
+        for each in asked:
+            vector = await self.embedder.embed_query(each.text)
+            vectors.setdefault(question_language(each.text), []).append(vector)
+        stacked = {language: np.stack(found) for language, found in vectors.items()}
+        return learn_means(settings, stacked, self.embedder.model_id)
 
 
-async def _found(bench: Bench, retriever: Retriever, text: str, limit: int) -> Sequence[Passage]:
-    found = await retriever.retrieve(
-        bench.principal, text, sources=bench.sources, as_of=bench.clock.now(), limit=limit
-    )
-    return found.passages
+async def _run(asking: Asking, candidate: Candidate, asked: Sequence[Question], built: Built) -> Run:
+    settings = candidate.version.settings
+    if not candidate.learns:
+        return Run(
+            candidate.name, candidate.version, await asking.ask(asked, settings, candidate.name), built
+        )
+    taught = [
+        await _taught(asking, candidate, [each for each in asked if _fold(each) != fold])
+        for fold in range(FOLDS)
+    ]
+    final = await _taught(asking, candidate, asked)
+    if any(each.reranker is None for each in (*taught, final)):  # an order that was not judged is not offered
+        taught = [replace(each, reranker=None) for each in taught]
+        final = replace(final, reranker=None)
+    judged: dict[str, Judged] = {}
+    for fold in range(FOLDS):
+        own = [each for each in asked if _fold(each) == fold]
+        judged |= {each.question_id: each for each in await asking.ask(own, taught[fold], candidate.name)}
+    version = replace(candidate.version, settings=final)
+    return Run(candidate.name, version, tuple(judged[each.id] for each in asked), built, fitted=True)
 
 
-def _places(passages: Sequence[Passage]) -> list[Place]:
-    return [Place(p.source, p.external_id, p.page, p.page_to) for p in passages]
+async def _taught(asking: Asking, candidate: Candidate, asked: Sequence[Question]) -> RetrievalSettings:
+    """What these questions teach, and no other."""
+    settings = candidate.version.settings
+    if candidate.learns == "means":
+        settings = await asking.means(asked, settings)
+    lessons = await asking.lessons(asked, settings)
+    learned = await asyncio.to_thread(learn_order, settings, lessons)
+    return learned.settings
+
+
+def lesson_of(question: Question, passages: Sequence[Passage]) -> Lesson:
+    def right(passage: Passage) -> str:
+        place = place_of(passage)
+        answered = next((one for one in question.expected if place.answers(one)), None)
+        return repr(answered) if answered else ""
+
+    names = tuple(right(each) for each in passages)
+    return Lesson(question.text, tuple(passages), names, len(question.expected), _group(question))
+
+
+def _group(question: Question) -> str:
+    first = question.expected[0]
+    return f"{first.source}/{first.external_id}"
+
+
+def _fold(question: Question) -> int:
+    """Questions about one document teach and are judged together."""
+    return fold_of(_group(question))
+
+
+def place_of(passage: Passage) -> Place:
+    return Place(passage.source, passage.external_id, passage.page, passage.page_to)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from countersign import __version__
 from countersign.access.principal import Principal
 from countersign.app.questions import Questions
 from countersign.app.tune_runs import Bench, Watch, ask_all, cut
@@ -35,6 +36,7 @@ from countersign.evaluation.runs import (
 )
 from countersign.evaluation.scratch import ScratchDocument, ScratchFile
 from countersign.evaluation.tuned import Measured, Shown, Tuned
+from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.version import IndexVersion
 from countersign.storage.database import Database
 from countersign.storage.events import append_in
@@ -147,6 +149,8 @@ class Tuning:
     def _identity(self, bench: Bench, asked: Sequence[Question]) -> str:
         said = [
             _FORMAT,
+            __version__,
+            ANALYZER_VERSION,
             self._embedder.model_id if self._embedder else "",
             bench.principal.tenant,
             sorted(bench.rights & {each.rights_id for each in bench.documents}),
@@ -168,10 +172,11 @@ class Tuning:
         """In the order of the candidates, and what is learned from them last."""
         runs = {each.name: run for each in candidates if (run := _kept(kept, each)) is not None}
         missing = [each for each in candidates if each.name not in runs]
+        by_name = {each.name: each for each in candidates}
 
         def keep(run: Run) -> None:
             runs[run.name] = run
-            _keep(kept, run)
+            _keep(kept, by_name[run.name], run)
 
         if missing:
             file = ScratchFile(bench.folder)
@@ -182,6 +187,8 @@ class Tuning:
                 file.close()
         _forget_old(kept.parent, kept.name)
         ordered = [runs[each.name] for each in candidates]
+        live = ordered[0]
+        ordered = [run for run in ordered if run is live or not run.fitted or run.version != live.version]
         shares: dict[float | None, Run] = {c.share: runs[c.name] for c in candidates if c.share is not None}
         if len(shares) > 1:
             ordered.append(learned_shares({**shares, None: ordered[0]}, candidates[0].version))
@@ -257,24 +264,31 @@ def _sample(
 
 
 # -- finished candidates: scores only, no text --------------------------------------------------------------------------
-def _place(kept: Path, version: IndexVersion) -> Path:
-    return kept / f"{version.id}.json"
+def _place(kept: Path, candidate: Candidate) -> Path:
+    learns = f"-{candidate.learns}" if candidate.learns else ""
+    return kept / f"{candidate.version.id}{learns}.json"
 
 
-def _keep(kept: Path, run: Run) -> None:
+def _keep(kept: Path, candidate: Candidate, run: Run) -> None:
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-    body = {"built": asdict(run.built), "judged": [judged_to_json(each) for each in run.judged]}
-    part = kept / f".{run.version.id}.part"
+    body = {
+        "manifest": run.version.manifest,
+        "built": asdict(run.built),
+        "judged": [judged_to_json(each) for each in run.judged],
+    }
+    place = _place(kept, candidate)
+    part = place.with_suffix(".part")
     part.write_text(json.dumps(body), encoding="utf-8")
-    part.replace(_place(kept, run.version))
+    part.replace(place)
 
 
 def _kept(kept: Path, candidate: Candidate) -> Run | None:
     """What cannot be read is run again."""
     try:
-        body: Mapping[str, Any] = json.loads(_place(kept, candidate.version).read_text(encoding="utf-8"))
+        body: Mapping[str, Any] = json.loads(_place(kept, candidate).read_text(encoding="utf-8"))
         judged = tuple(judged_from_json(each) for each in body["judged"])
-        return Run(candidate.name, candidate.version, judged, Built(**body["built"]))
+        version = IndexVersion.from_manifest(body["manifest"])
+        return Run(candidate.name, version, judged, Built(**body["built"]), bool(candidate.learns))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

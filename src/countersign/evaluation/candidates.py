@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from countersign.domain.errors import UsageError
 from countersign.retrieval.fusion import FusionWeights
@@ -16,17 +16,20 @@ SHARES: Final = (0.2, 0.4, 0.6, 0.8)
 """Of the dense leg where question and passage share a language; what the learned share is chosen from."""
 LANGUAGES: Final = ("kk", "ru", "en")
 MAX_CANDIDATES: Final = 60
+_LEARNS: Final = ("", "order", "means")
 _LEAST_TOKENS, _MOST_TOKENS = 16, 500
 _MAX_NAME: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`share` marks one of the runs that the learned shares are chosen from."""
+    """`share` marks one of the runs that the learned shares are chosen from. `learns`: what confirmed questions teach it
+    (an order of what is found, or what questions have in common and then an order); judged by cross-validation."""
 
     name: str
     version: IndexVersion
     share: float | None = None
+    learns: Literal["", "order", "means"] = ""
 
     @property
     def chunking(self) -> str:
@@ -43,11 +46,13 @@ def usual(live: IndexVersion) -> list[Candidate]:
         Candidate("words share 75 %", _settings(live, words_share=0.75)),
         Candidate("no neighbours", _settings(live, neighbours=0)),
         Candidate("no routing", _settings(live, routed_lead=0.0)),
+        Candidate("learned order", live, learns="order"),
     ]
     if live.embedder:
         candidates += [
             Candidate("words only", replace(live, embedder="")),
             Candidate("meaning only", _settings(live, dense_share=1.0)),
+            Candidate("learned means and order", live, learns="means"),
             *(
                 Candidate(f"meaning share {share:.0%}", _settings(live, dense_share=share), share)
                 for share in SHARES
@@ -80,9 +85,11 @@ def _one(live: IndexVersion, each: object) -> Candidate:
     tokens = [changes.pop(key, None) for key in ("target_tokens", "max_tokens")]
     if changes.pop("words_only", False) is True:
         live = replace(live, embedder="")
-    return Candidate(
-        name.strip(), _settings(replace(live, chunking=_chunking(live, tokens)), **_checked(changes))
-    )
+    learns = changes.pop("learns", "")
+    if learns not in _LEARNS:
+        raise _invalid(f"`learns` is one of {', '.join(each for each in _LEARNS if each)}")
+    version = _settings(replace(live, chunking=_chunking(live, tokens)), **_checked(changes))
+    return Candidate(name.strip(), version, learns=learns)
 
 
 def _chunking(live: IndexVersion, said_tokens: Sequence[object]) -> Chunking:
@@ -111,7 +118,7 @@ _NUMBERS: Mapping[str, tuple[float, float, type]] = {
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in changes.items():
         if key not in _NUMBERS:
-            known = ", ".join(("target_tokens", "max_tokens", "words_only", *_NUMBERS))
+            known = ", ".join(("target_tokens", "max_tokens", "words_only", "learns", *_NUMBERS))
             raise _invalid(f"{key!r} is not known; known: {known}")
         low, high, kind = _NUMBERS[key]
         is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)

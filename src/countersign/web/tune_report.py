@@ -22,6 +22,7 @@ NAMES = (
     N_("live"), N_("passages of 120"), N_("passages of 320"), N_("words share 25 %"), N_("words share 75 %"),
     N_("no neighbours"), N_("no routing"), N_("words only"), N_("meaning only"), N_("meaning share 20%"),
     N_("meaning share 40%"), N_("meaning share 60%"), N_("meaning share 80%"), N_("learned shares"),
+    N_("learned order"), N_("learned means and order"),
 )  # fmt: skip
 """What the usual candidates are called; a name from somebody's file is shown as it stands there."""
 
