@@ -265,3 +265,20 @@ def test_a_server_key_that_others_may_read_or_that_is_gone_stops_the_start(tmp_p
     with pytest.raises(ConfigError) as caught:
         load_server_key(tmp_path)
     assert caught.value.code == "weak_secret"
+
+
+def test_keys_that_were_never_written_are_made_again_and_others_stay(tmp_path: Path) -> None:
+    """As a process leaves them that dies in the middle of founding a workspace."""
+    from countersign.app.founding import make_keys
+    from countersign.record.keys import load_public_key, load_signer
+
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    for name in ("server.key", "record.key"):
+        (folder / name).touch(mode=0o600)
+    make_keys(tmp_path)
+    made = load_server_key(tmp_path).value, load_signer(folder).key_id
+    (folder / "record.pub").unlink()
+    make_keys(tmp_path)
+    assert (load_server_key(tmp_path).value, load_signer(folder).key_id) == made
+    assert load_public_key(folder) == load_signer(folder).public

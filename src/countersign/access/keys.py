@@ -53,6 +53,8 @@ def create_server_key(state: Path) -> ServerKey:
     path = server_key_path(state)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     value = secrets.token_bytes(_SERVER_KEY_BYTES)
+    if path.exists() and not path.stat().st_size:
+        path.unlink(missing_ok=True)  # whoever made it died before it held a key
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

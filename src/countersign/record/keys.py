@@ -83,10 +83,18 @@ def create_signer(folder: Path) -> Ed25519Signer:
     try:
         _write_new(folder / _PRIVATE, private.private_bytes_raw().hex())
     except FileExistsError:
+        if not (folder / _PUBLIC).exists():  # whoever made the key died before it was told to others
+            _publish(load_signer(folder), folder)
         raise Conflict("the workspace already has a record key", code="record_key_exists") from None
     signer = Ed25519Signer(private)
-    (folder / _PUBLIC).write_text(signer.public.export() + "\n", encoding="ascii")
+    _publish(signer, folder)
     return signer
+
+
+def _publish(signer: Ed25519Signer, folder: Path) -> None:
+    part = folder / f"{_PUBLIC}.part"
+    part.write_text(signer.public.export() + "\n", encoding="ascii")
+    part.replace(folder / _PUBLIC)
 
 
 def load_signer(folder: Path) -> Ed25519Signer:
@@ -120,6 +128,8 @@ def load_public_key(folder: Path) -> PublicKey:
 
 
 def _write_new(path: Path, text: str) -> None:
+    if path.exists() and not path.stat().st_size:
+        path.unlink(missing_ok=True)  # whoever made it died before it held a key
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text + "\n")
