@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from countersign.access.principal import Principal
 from countersign.app import tune_runs
+from countersign.domain.errors import UsageError
 from countersign.evaluation.candidates import Candidate, usual
+from countersign.evaluation.candidates import said as candidates_said
 from countersign.evaluation.intervals import verdict
 from countersign.evaluation.learn import fold_of, learned_shares
 from countersign.evaluation.questions import Expected, Question
 from countersign.evaluation.runs import Built, Run, paired, summarise
 from countersign.evaluation.scratch import Piece, ScratchDocument, ScratchStore
-from countersign.retrieval.version import IndexVersion
+from countersign.retrieval.version import Chunking, IndexVersion
 from countersign.storage.passage_index import TantivyIndex
 from tests.cli.conftest import Cli
 from tests.evaluation.test_measures import _run
@@ -120,9 +124,30 @@ def test_the_better_candidate_is_measured_recommended_and_written(
     assert json.loads(report.with_suffix(".json").read_text("utf-8"))["id"] == said["id"]
     assert list((workspace / "state" / "tune").glob("work-*")) == []
     assert "2 metres" not in page + ended.out
+    _by_rights(cli, measured)
+    _of_a_sample(cli, measured)
 
 
-def test_a_measurement_goes_on_where_it_was_and_starts_anew_when_something_changed(
+def _by_rights(cli: Cli, measured: Path) -> None:
+    """Who may not see a document is not asked what only it answers, and reads nothing of it in the report."""
+    arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--as", "aigerim", "--json")
+    said = cli(*arguments).json
+    assert (said["person"], said["questions"], said["not_there"]) == ("aigerim", 23, 1)
+    assert "amber" not in "".join(each["question"] for each in said["differing"])
+    assert said["documents"] == 48
+
+
+def _of_a_sample(cli: Cli, measured: Path) -> None:
+    """It holds every expected document, and the report says that it is one."""
+    said = cli(
+        "tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30", "--json"
+    ).json
+    assert (said["taken"], said["documents"], said["questions"]) == (30, 50, 24)
+    text = cli("tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30").out
+    assert "30 of 50 documents" in text
+
+
+def test_a_measurement_goes_on_starts_anew_when_something_changed_and_leaves_nothing_to_an_erasure(
     cli: Cli, measured: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -138,7 +163,11 @@ def test_a_measurement_goes_on_where_it_was_and_starts_anew_when_something_chang
     arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--json")
     assert cli(*arguments).code == 1
     assert asked == ["live", "no neighbours"]
+    [work] = (workspace / "state" / "tune").glob("work-*")
+    with closing(sqlite3.connect(work / "cuts.db")) as file:
+        assert "amber" in "".join(row[0] for row in file.execute("SELECT pieces FROM cut"))
     first = cli(*arguments).json
+    assert not work.exists()
     assert asked[2:] == ["small", "no neighbours"]
     assert cli(*arguments).json["candidates"] == first["candidates"]
     assert len(asked) == 4
@@ -147,37 +176,8 @@ def test_a_measurement_goes_on_where_it_was_and_starts_anew_when_something_chang
     changed = cli(*arguments).json
     assert changed["id"] != first["id"]
     assert len(asked) == 7
-
-
-def test_a_person_is_measured_by_what_they_may_see(cli: Cli, measured: Path) -> None:
-    arguments = ("tune", "--set", "stones", "--candidates", str(measured), "--as", "aigerim", "--json")
-    said = cli(*arguments).json
-    assert (said["person"], said["questions"], said["not_there"]) == ("aigerim", 23, 1)
-    assert "amber" not in "".join(each["question"] for each in said["differing"])
-    assert said["documents"] == 48
-
-
-def test_a_sample_holds_every_expected_document_and_says_so(cli: Cli, measured: Path) -> None:
-    said = cli(
-        "tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30", "--json"
-    ).json
-    assert (said["taken"], said["documents"], said["questions"]) == (30, 50, 24)
-    text = cli("tune", "--set", "stones", "--candidates", str(measured), "--max-documents", "30").out
-    assert "30 of 50 documents" in text
-
-
-def test_an_erasure_takes_what_a_stopped_measurement_left(
-    cli: Cli, measured: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def stop(*arguments: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tune_runs, "_run", stop)
-    assert cli("tune", "--set", "stones", "--candidates", str(measured)).code == 1
-    [work] = (workspace / "state" / "tune").glob("work-*")
-    with sqlite3.connect(work / "cuts.db") as file:
-        assert "amber" in "".join(row[0] for row in file.execute("SELECT pieces FROM cut"))
-    file.close()
+    work.mkdir()
+    (work / "cuts.db").write_text("what a stopped measurement left", encoding="utf-8")
     listed = cli("documents", "list", "--json").json["items"]
     [amber] = [each["document_id"] for each in listed if each["external_id"] == "short-amber.txt"]
     assert cli("documents", "erase", amber, "--yes").code == 0
@@ -199,18 +199,33 @@ def test_an_erasure_takes_what_a_stopped_measurement_left(
         "candidates: [{name: a, neighbours: 1.5}]",
         "candidates: [{name: a, chunker: other}]",
         "candidates: [7]",
-        "candidates: [",
+        "candidates: [{name: a, learns: everything}]",
     ],
 )
-def test_a_file_of_candidates_that_cannot_be_used_is_refused(cli: Cli, filled: Path, text: str) -> None:
-    file = filled / "candidates.yaml"
-    file.write_text(text, encoding="utf-8")
-    ended = cli("tune", "--set", "t", "--candidates", str(file))
-    assert ended.code == 2
-    assert "tune_candidates_invalid" in ended.err
+def test_a_file_of_candidates_that_cannot_be_used_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        candidates_said(IndexVersion(), yaml.safe_load(text))
+    assert refused.value.code == "tune_candidates_invalid"
+
+
+def test_a_candidate_of_a_file_differs_from_the_live_version_in_what_it_says() -> None:
+    live = IndexVersion(embedder="m")
+    text = (
+        "candidates: [{name: a, dense_share: 1, neighbours: 0}, {name: b, words_only: true, max_tokens: 400}]"
+    )
+    [first, a, b] = candidates_said(live, yaml.safe_load(text))
+    assert first.version == live
+    assert (a.version.settings.neighbours, a.version.settings.weights.default) == (0, 1.0)
+    assert (b.version.embedder, b.version.chunking) == ("", Chunking(220, 400))
 
 
 def test_without_a_set_or_confirmed_questions_it_says_what_to_do(cli: Cli, filled: Path) -> None:
+    file = filled / "candidates.yaml"
+    for text in ("candidates: [", "candidates: []"):
+        file.write_text(text, encoding="utf-8")
+        ended = cli("tune", "--set", "t", "--candidates", str(file))
+        assert ended.code == 2
+        assert "tune_candidates_invalid" in ended.err
     assert "question_set_not_found" in cli("tune", "--set", "t").err
     cli("questions", "draft", "--set", "t")
     ended = cli("tune", "--set", "t")
