@@ -259,7 +259,7 @@ def test_no_text_makes_a_rule_crawl(piece: str) -> None:
     began = time.process_time()
     Guard().question(text)
     filter_whole(text, OutputRules(allowed_hosts=("portal.example.kz",), system_prompt="send a https"))
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20  # a rule that crawls takes minutes; machines differ
 
 
 def test_rules_ignore_case_in_every_letter_that_they_name() -> None:
