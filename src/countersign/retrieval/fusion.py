@@ -13,7 +13,7 @@ from countersign.domain.documents import Language
 from countersign.retrieval.analysis import script_of_language
 from countersign.retrieval.seams import Hit, Leg
 
-_DENSE_SHARE = {"kk": 0.35, "ru": 0.45, "en": 0.5}
+_DENSE_SHARE = {"kk": 0.4, "ru": 0.5, "en": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class FusionWeights:
     same_language: Mapping[Language, float] = field(default_factory=lambda: dict(_DENSE_SHARE))
     same_script: float = 0.55
     default: float = 0.5
-    words_share: float = 0.5
+    words_share: float = 0.35
     """Of the lexical part: stemmed words against 4-grams."""
 
     def dense(self, question: Language, passage: Language) -> float:

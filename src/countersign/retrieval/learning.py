@@ -51,17 +51,18 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """`before` and `after` are mean nDCG at 10 of all lessons, `after` with nothing learned from what is judged; `taught`:
-    those of them that found an answer; `taken`: whether `settings` has the new order."""
+    """`before` and `after` are nDCG at 10 of each lesson, `after` with nothing learned from what is judged; `taught`: how
+    many of them found an answer; `taken`: whether `settings` has the new order."""
 
     settings: RetrievalSettings
     taught: int
-    before: float
-    after: float
+    before: tuple[float, ...]
+    after: tuple[float, ...]
     taken: bool
 
     @property
-    def quality(self) -> float:
+    def scores(self) -> tuple[float, ...]:
+        """Of each lesson under `settings`."""
         return self.after if self.taken else self.before
 
 
@@ -88,33 +89,42 @@ def learn_order(settings: RetrievalSettings, lessons: Sequence[Lesson]) -> Learn
     """A reranker from confirmed questions, or `settings` as they are where it is not better by more than its own
     uncertainty. `lessons` were searched with `settings` without a reranker. Deterministic."""
     described = [_Described.of(lesson) for lesson in lessons]
-    before = _mean([one.ndcg(-np.arange(len(one.keys))) for one in described])
-    plain = replace(settings, reranker=None)
-    found = np.array([bool(one.target.any()) for one in described], np.bool_)
-    if found.sum() < LEAST_LESSONS:
-        return Learned(plain, int(found.sum()), before, before, False)
+    before = np.array([one.ndcg(-np.arange(len(one.keys))) for one in described])
+    taught = sum(bool(one.target.any()) for one in described)
+    plain = Learned(replace(settings, reranker=None), taught, _floats(before), _floats(before), False)
+    if taught < LEAST_LESSONS:
+        return plain
     scale = np.concatenate([one.values for one in described]).std(axis=0)
     scale = np.where(scale > 1e-9, scale, np.inf)  # what never differs teaches nothing
     folds = folds_of([lesson.group for lesson in lessons])
     apart = {strength: _judged_apart(described, scale, folds, strength) for strength in STRENGTHS}
     strength = max(STRENGTHS, key=lambda each: (float(apart[each].mean()), each))
-    gain = apart[strength] - np.array([one.ndcg(-np.arange(len(one.keys))) for one in described])
-    after = _mean(apart[strength])
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
-        return Learned(plain, int(found.sum()), before, after, False)
+    if not _surely_better(apart[strength], before):
+        return replace(plain, after=_floats(apart[strength]))
     weights = _fit(described, scale, strength)
     order = Reranker(dict(zip(FEATURES, weights.tolist(), strict=True)))
-    return Learned(replace(settings, reranker=order), int(found.sum()), before, after, True)
-
-
-def _mean(values: Sequence[float] | Floats) -> float:
-    return float(np.mean(values)) if len(values) else 0.0
+    return Learned(replace(settings, reranker=order), taught, _floats(before), _floats(apart[strength]), True)
 
 
 def learn(tries: Sequence[tuple[RetrievalSettings, Sequence[Lesson]]]) -> Learned:
-    """The best of several beginnings, for example with the deployment's own question means and without: settings, each
-    with the same confirmed questions searched with them. The first one where they are equal."""
-    return max((learn_order(settings, lessons) for settings, lessons in tries), key=lambda each: each.quality)
+    """The best of several beginnings, for example general question means and the deployment's own: settings, each with
+    the same confirmed questions in the same order, searched with them. A later one must be better by more than its own
+    uncertainty."""
+    best, *others = [learn_order(settings, lessons) for settings, lessons in tries]
+    for other in others:
+        if _surely_better(np.array(other.scores), np.array(best.scores)):
+            best = other
+    return best
+
+
+def _surely_better(new: Floats, old: Floats) -> bool:
+    """By more than one standard error of the paired difference."""
+    gain = new - old
+    return len(gain) > 0 and bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+def _floats(values: Floats) -> tuple[float, ...]:
+    return tuple(float(value) for value in values.tolist())
 
 
 def folds_of(groups: Sequence[str]) -> NDArray[np.int64]:

@@ -32,6 +32,9 @@ FEATURES = (
     "rank",
     "same_language",
     "length",
+    "far_from_usual_length",
+    "lexical",
+    "agreement",
     "terms",
     "rare_terms",
     "rare_grams",
@@ -39,6 +42,9 @@ FEATURES = (
     "figures",
     "pairs",
 )
+
+_USUAL_LENGTH = 6.0
+"""Logarithm of about 400 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,18 @@ def describe(question: str, language: Language, passages: Sequence[Passage]) -> 
         name: np.array([p.features.get(name, 0.0) for p in passages], np.float64)
         for name in ("dense", "words", "grams", "cosine")
     }
+    length = np.log1p([len(p.text) for p in passages])
+    lexical = np.maximum(0.0, (legs["words"] + legs["grams"]) / 2)
     columns = {
         "score": np.array([p.score for p in passages]),
         **legs,
         **{f"{name}_rank": _reciprocal_rank(legs[name]) for name in ("dense", "words", "grams")},
         "rank": 1.0 / (1.0 + np.arange(len(passages))),
         "same_language": np.array([float(p.language == language) for p in passages]),
-        "length": np.log1p([len(p.text) for p in passages]),
+        "length": length,
+        "far_from_usual_length": (length - _USUAL_LENGTH) ** 2,
+        "lexical": np.sqrt(lexical),
+        "agreement": legs["dense"] * lexical,
         **_shared(question, language, passages),
     }
     columns["cosine"] = 10.0 * columns["cosine"]
