@@ -268,6 +268,8 @@ def test_the_usual_candidates_differ_from_the_live_version_and_from_each_other()
         plain = [each for each in candidates if not each.learns]
         assert len({each.version.id for each in plain}) == len(plain)
         assert len({each.name for each in candidates}) == len(candidates)
+    small = next(each for each in usual(IndexVersion()) if each.name == "passages of 120")
+    assert small.name not in [each.name for each in usual(small.version)]
 
 
 @pytest.mark.anyio

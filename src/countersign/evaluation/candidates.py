@@ -37,7 +37,7 @@ class Candidate:
 
 
 def usual(live: IndexVersion) -> list[Candidate]:
-    """The live version first; each of the others differs from it in one thing."""
+    """The live version first; each of the others differs from it in one thing. What already is live is left out."""
     candidates = [
         Candidate(LIVE, live),
         Candidate("passages of 120", replace(live, chunking=Chunking(120, 180))),
@@ -58,7 +58,7 @@ def usual(live: IndexVersion) -> list[Candidate]:
                 for share in SHARES
             ),
         ]
-    return candidates
+    return [each for each in candidates if each.name == LIVE or each.learns or each.version != live]
 
 
 def said(live: IndexVersion, data: object) -> list[Candidate]:
