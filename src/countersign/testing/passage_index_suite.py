@@ -305,7 +305,7 @@ class PassageIndexSuite(ABC):
             assert index.applied_seq >= acknowledged > 0
             index.apply(batch_of(index.applied_seq + 1), index.applied_seq + 1)
             assert index.passage_ids() == live_after(index.applied_seq)
-            assert search_all(index, make_scope(1), 5000) == live_after(index.applied_seq)
+            assert search_all(index, make_scope(1), 100_000) == live_after(index.applied_seq)
         finally:
             index.close()
 
