@@ -9,7 +9,7 @@ from typing import Literal
 
 from countersign.answer.attributes import attribute_of
 from countersign.answer.facts import facts
-from countersign.corpus.terms import content_terms, fold, is_stop_word
+from countersign.corpus.terms import content_terms, fold, is_stop_word, stem, words
 from countersign.domain.documents import Language
 
 Kind = Literal["time", "figure", "name", "thing", ""]
@@ -62,6 +62,8 @@ class AskedFor:
     """What the question puts in quotation marks, folded, without its punctuation."""
     wanted: frozenset[int] = frozenset()
     """What is asked of the named, as attributes."""
+    attributive: frozenset[str] = frozenset()
+    """The words among `terms` that ask for them."""
 
     @property
     def attribute(self) -> frozenset[str]:
@@ -76,8 +78,14 @@ def asked_for(question: str, language: Language) -> AskedFor:
     quoted = tuple(plain(text) for text in _QUOTED.findall(question))
     written = " ".join((*facts(question).names, *quoted))
     names = frozenset(content_terms(_parted(written), language)) & terms
-    wanted = frozenset[int]().union(*(attribute_of(term) for term in terms - names))
-    return AskedFor(_kind(folded), terms, names, _head(folded), quoted, wanted)
+    meant = {
+        stem(word, language): attribute_of(word)
+        for word in words(_parted(question))
+        if not is_stop_word(word) and stem(word, language) not in names
+    }
+    wanted = frozenset[int]().union(*meant.values())
+    attributive = frozenset(term for term, attributes in meant.items() if attributes)
+    return AskedFor(_kind(folded), terms, names, _head(folded), quoted, wanted, attributive)
 
 
 def _kind(folded: str) -> Kind:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countersign.answer.asked import AskedFor
-from countersign.answer.attributes import BIRTH, DEATH, attribute_of, attributes
+from countersign.answer.attributes import BIRTH, DEATH, attributes
 from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Facts, Number, facts
 from countersign.corpus.terms import content_terms, fold, found_in, is_stop_word
@@ -137,7 +137,7 @@ def _covered(unit: Unit, own: frozenset[str], around: frozenset[str], asked: Ask
         stated = asked.wanted
     if not stated and not any(term in own or term in parts for term in asked.terms):
         return 0.0
-    return (named + sum(bool(stated & attribute_of(t)) or found_in(t, there) for t in rest)) / len(
+    return (named + sum(bool(stated and t in asked.attributive) or found_in(t, there) for t in rest)) / len(
         asked.terms
     )
 
@@ -192,7 +192,7 @@ def _things(unit: Unit, asked: AskedFor) -> dict[str, str]:
     """`the format is Classical Music`, `Format: Classical Music`, `a Classical Music format`."""
     if not asked.head:
         return {}
-    word = rf"(?<!\w){re.escape(asked.head)}\w{{0,3}}"
+    word = rf"(?<!\w)(?i:{re.escape(asked.head)})\w{{0,3}}"
     found: dict[str, str] = {}
     for pattern in (word + _STATED, word + _LABELLED, _MODIFIED + word):
         for match in re.finditer(pattern, unit.text):
