@@ -1,12 +1,15 @@
 """Whether documents that contradict each other are shown as such, and how often agreement is taken for a conflict.
 
-    python -m bench.conflicts [--quick] [set …]
+    python -m bench.conflicts [--quick] [--half a|b] [set …]
+
+`--half` takes the questions whose id hashes to one half: whoever works on the rules looks at half a only, and half b is
+the figure that means something.
 
 Every question of a set is asked over the eight best passages of a plain word BM25. On `ramdocs-conflict` a case counts
 where a right and a listed wrong answer are both among those passages: `shown` is the share of them with a conflict,
 `exact` those whose conflict names a value of each side, and `wrong_unshown` the share of all questions that are
-answered with a listed wrong answer and without a conflict. On the other sets nothing contradicts: `false_conflicts` is
-the share of questions with one. `ms` is the mean time of looking for conflicts.
+answered with a listed wrong answer and without a conflict. On `rgb-counterfactual` half of the documents are doctored, so
+`false_conflicts` there is no fault. On the other sets nothing contradicts: it is the share of questions with one. `ms` is the mean time of looking for conflicts.
 Data: `COUNTERSIGN_DATA` (or `../shared/data`); sets that are not there are skipped.
 """
 
@@ -17,6 +20,7 @@ import re
 import sys
 import time
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +36,9 @@ AGREEING = ("xquad-en", "mtragun", "rgb-counterfactual", "xquad-ru", "kazqad", "
 _TOP = 8
 
 
-def measure(name: str, folder: Path, sample: int, show: bool = False) -> dict[str, Any]:
+def measure(name: str, folder: Path, sample: int, show: bool = False, half: str = "") -> dict[str, Any]:
     rows = lines_of(folder / "corpus.jsonl")
-    questions = lines_of(folder / "queries.jsonl")
+    questions = [q for q in lines_of(folder / "queries.jsonl") if half in ("", _half_of(q["id"]))]
     random.Random(11).shuffle(questions)
     gold = _gold(folder) if name == CONFLICTING else {}
     index = WordIndex(rows, questions[0]["lang"])
@@ -48,6 +52,10 @@ def measure(name: str, folder: Path, sample: int, show: bool = False) -> dict[st
         spent += time.perf_counter() - started
         _count(counts, question, passages, said, notes, gold.get(question["id"], {}), show)
     return {"set": name, **_figures(name, counts), "ms": round(1000 * spent / max(1, counts["asked"]), 1)}
+
+
+def _half_of(identity: str) -> str:
+    return "ab"[sha256(identity.encode()).digest()[0] % 2]
 
 
 def _passages(question: dict[str, Any], index: WordIndex) -> list[Passage]:
@@ -156,17 +164,20 @@ def _figures(name: str, counts: Counter[str]) -> dict[str, Any]:
     }
 
 
-def run(quick: bool, names: tuple[str, ...] = (CONFLICTING, *AGREEING), show: bool = False) -> dict[str, Any]:
+def run(
+    quick: bool, names: tuple[str, ...] = (CONFLICTING, *AGREEING), show: bool = False, half: str = ""
+) -> dict[str, Any]:
     """Quick: 40 questions a set."""
     folder = data_folder()
     present = [name for name in names if (folder / name / "queries.jsonl").exists()]
-    return {"sets": [measure(name, folder / name, 40 if quick else 250, show) for name in present]}
+    return {"sets": [measure(name, folder / name, 40 if quick else 250, show, half) for name in present]}
 
 
 def main() -> None:
-    named = tuple(word for word in sys.argv[1:] if not word.startswith("-"))
+    half = sys.argv[sys.argv.index("--half") + 1] if "--half" in sys.argv else ""
+    named = tuple(word for word in sys.argv[1:] if not word.startswith("-") and word != half)
     for name in named or (CONFLICTING, *AGREEING):
-        for row in run("--quick" in sys.argv, (name,), "--show" in sys.argv)["sets"]:
+        for row in run("--quick" in sys.argv, (name,), "--show" in sys.argv, half)["sets"]:
             print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
 
 
