@@ -37,6 +37,7 @@ class Walk:
         self.answer_id = new_id("ans")
         self.release = house.asking.release(question.assistant)
         self.question = question
+        self._asking = house.asking
         self._request_id = request_id
         self._happened: asyncio.Queue[Happening] = asyncio.Queue()
         self._begun = asyncio.Event()
@@ -52,6 +53,8 @@ class Walk:
         self._task.add_done_callback(self._over)
 
     def _note(self, step: str) -> None:
+        if not self._begun.is_set():  # an index version may have been switched since the request came in
+            self.release = self._asking.release(self.question.assistant)
         self._begun.set()
         self._happened.put_nowait(("step", step))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -36,11 +36,25 @@ class Asked:
     steps_s: tuple[tuple[str, float], ...]
 
 
-class Asking:
-    """`line` is what every question walks."""
+async def as_it_is(line: Line) -> Line:
+    """For a line whose index version never changes."""
+    return line
 
-    def __init__(self, line: Line, *, at_once: int = _AT_ONCE, at_once_each: int = _AT_ONCE_EACH) -> None:
+
+class Asking:
+    """`line` is what every question walks; `follow` gives it with the index version that is live in this moment, and
+    whatever began goes on with the one that it began with."""
+
+    def __init__(
+        self,
+        line: Line,
+        follow: Callable[[Line], Awaitable[Line]] = as_it_is,
+        *,
+        at_once: int = _AT_ONCE,
+        at_once_each: int = _AT_ONCE_EACH,
+    ) -> None:
         self._line = line
+        self._follow = follow
         self._places = asyncio.Semaphore(at_once)
         self._each = at_once_each
         self._by_person: Counter[str] = Counter()
@@ -81,8 +95,9 @@ class Asking:
         require(principal, Action.ASK)
         stopwatch = _Stopwatch(watch)
         async with self._place(principal):
+            line = self._line = await self._follow(self._line)
             answer = await ask(
-                self._line, principal, self._bounded(question), stopwatch, request_id, answer_id, emit
+                line, principal, self._bounded(question), stopwatch, request_id, answer_id, emit
             )
         for observer in self._observers:
             observer(Asked(answer, stopwatch.ended()))

@@ -11,7 +11,6 @@ from countersign.domain.events import Event, EventKind
 from countersign.retrieval.upkeep import Comparison, compare
 from countersign.storage.database import last_seq
 from countersign.storage.events import append_in
-from countersign.storage.passages import SqlPassageStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,11 @@ class IndexState:
 
 async def index_states(house: House) -> list[IndexState]:
     """One for each tenant, in the workspace's order. Raises `StorageError`."""
+    serving = await house.shelves.current()
     target = await house.database.read(last_seq)
     found: list[IndexState] = []
     for tenant in house.workspace.tenants:
-        index = await asyncio.to_thread(house.indexes.of, tenant)
+        index = await asyncio.to_thread(serving.indexes.of, tenant)
         held = await asyncio.to_thread(index.passage_ids)
         found.append(
             IndexState(
@@ -42,8 +42,9 @@ async def index_states(house: House) -> list[IndexState]:
 
 async def compare_index(house: House, tenant: str) -> Comparison:
     """Every passage id on both sides. The owner brings the index up to date first."""
-    store = _store(house)
-    index = await asyncio.to_thread(house.indexes.of, tenant)
+    serving = await house.shelves.current()
+    store = house.shelves.store(serving.version.chunking.key)
+    index = await asyncio.to_thread(serving.indexes.of, tenant)
     if house.is_owner:
         await house.bring_up_to_date()
         await asyncio.to_thread(index.refresh)
@@ -57,7 +58,3 @@ async def rebuild_index(house: House, tenant: str, actor: str) -> None:
         EventKind.INDEX_REBUILT, tenant, actor, tenant, house.clock.now(), {"at": iso(house.clock.now())}
     )
     await house.database.write(append_in, [event])
-
-
-def _store(house: House) -> SqlPassageStore:
-    return SqlPassageStore(house.database, house.embedder.model_id if house.embedder else None)

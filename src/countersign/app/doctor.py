@@ -378,12 +378,15 @@ def _freshness(source: SourceFreshness, look: Look) -> Check:
 
 async def _index(workspace: Workspace, database: Database, model_cache: Path) -> list[Check]:
     """As a reader: nothing is opened for writing, nothing is applied."""
-    from countersign.app.house import choose_embedder, index_version, make_chunker
-    from countersign.app.indexing import embedded_indexes, shared_indexes
+    from countersign.app.house import choose_embedder
+    from countersign.app.indexing import embedded_indexes, index_folder, make_chunker, shared_indexes
+    from countersign.retrieval.version import Chunking
     from countersign.storage.database import last_seq
+    from countersign.storage.index_versions import kept_chunkings
 
     embedder, _ = choose_embedder(workspace, model_cache)
-    version = index_version(make_chunker(embedder), embedder)
+    live, *_ = await database.read(kept_chunkings)
+    version = index_folder(make_chunker(embedder, Chunking.of(live)), embedder)
     shared = is_shared(workspace)
     if not shared and not (workspace.state / "index" / version).is_dir():
         return [

@@ -7,15 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
-from countersign.app.indexing import Indexes
 from countersign.corpus.blobs import Blobs
 from countersign.domain.clock import Clock
 from countersign.domain.documents import SourceDocument
 from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.record.ledger import DocumentKey, ErasureLedger
-from countersign.retrieval.seams import PassageStore
-from countersign.retrieval.upkeep import rebuild
 from countersign.storage.backup import LEDGER, REBUILD_INDEX, REGISTER
 from countersign.storage.backup_register import BackupRegister
 from countersign.storage.database import Database
@@ -33,18 +30,17 @@ class Erasing:
         database: Database,
         blobs: Blobs,
         workspace: Workspace,
-        indexes: Indexes,
-        passages: PassageStore,
+        rebuild_index: Callable[[str], Awaitable[None]],
         clock: Clock,
         share: Callable[[], Awaitable[None]],
     ) -> None:
-        """`share` tells other machines what was erased, before the proof says so."""
+        """`rebuild_index` makes every index of a tenant anew; the files of old ones are gone when it returns. `share`
+        tells other machines what was erased, before the proof says so."""
         self._database = database
         self._share = share
         self._workspace = workspace
         self._ledger = ErasureLedger(workspace.state / LEDGER)
-        self._indexes = indexes
-        self._passages = passages
+        self._rebuild = rebuild_index
         self._retirement = Retirement(database, clock)
         self._erasure = Erasure(
             database,
@@ -63,8 +59,8 @@ class Erasing:
         return proof.to_json()
 
     async def rebuild_index(self, tenant: str) -> None:
-        """A new index from the database; the old one's files are gone when this returns."""
-        await rebuild(self._passages, self._indexes.of(tenant), tenant)
+        """New indexes from the database; the old ones' files are gone when this returns."""
+        await self._rebuild(tenant)
 
     async def rebuild_if_asked(self) -> None:
         """After a restore: the index of every tenant is made anew before anything is answered from it."""

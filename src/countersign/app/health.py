@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from countersign.app.indexing import Indexes
 from countersign.domain.errors import StorageError
 from countersign.domain.jobs import Jobs
 from countersign.domain.workspace import Workspace
+from countersign.retrieval.seams import PassageIndex
 from countersign.storage.database import Database, last_seq
 from countersign.storage.document_views import status_counts
 
@@ -47,14 +47,14 @@ class Health:
         workspace: Workspace,
         embedder_missing: str,
         is_owner: bool,
-        indexes: Indexes,
+        index_of: Callable[[str], PassageIndex],
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._workspace = workspace
         self._embedder_missing = embedder_missing
         self._is_owner = is_owner
-        self._indexes = indexes
+        self._index_of = index_of
         self.warm = False
         self.broken: dict[str, str] = {}
         """Background work that ended for good, and why: nothing is answered beside it."""
@@ -82,7 +82,7 @@ class Health:
         lag: dict[str, int] = {}
         for tenant in self._workspace.tenants:
             documents.update(await self._database.read(status_counts, tenant))
-            index = await asyncio.to_thread(self._indexes.of, tenant)
+            index = await asyncio.to_thread(self._index_of, tenant)
             await asyncio.to_thread(index.refresh)
             lag[tenant] = max(0, seq - index.applied_seq)
         return Figures(await self._jobs.pending(), documents, lag)

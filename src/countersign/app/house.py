@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import platform
@@ -22,7 +21,8 @@ from countersign.app.desk import Desk
 from countersign.app.erasing import Erasing, nothing_to_share
 from countersign.app.freshness import Freshness
 from countersign.app.health import Health
-from countersign.app.indexing import Indexes, embedded_indexes, is_shared, shared_indexes
+from countersign.app.index_versions import IndexVersions
+from countersign.app.indexing import Indexes, is_shared
 from countersign.app.leading import LEASE, Leader
 from countersign.app.ledger import Ledger
 from countersign.app.library import ERASE_JOB, Library
@@ -34,16 +34,15 @@ from countersign.app.privacy import Privacy
 from countersign.app.readiness import languages_of, policy_in
 from countersign.app.readiness_gate import PolicyGate
 from countersign.app.reading import Connect, Reading
-from countersign.app.releases import behaviour_of, register_releases
 from countersign.app.schedule import Scheduler
+from countersign.app.serving import Serving, Shelves
 from countersign.app.sync import Sync, SyncReport, SyncWatch
 from countersign.app.watching import Watching, watched_folder
 from countersign.app.worker import Worker
 from countersign.corpus import language
 from countersign.corpus.blobs import Blobs
-from countersign.corpus.chunk import StructureChunker
 from countersign.corpus.ingest import Ingestion, Intake
-from countersign.corpus.seams import Chunker, Embedder, Parser
+from countersign.corpus.seams import Embedder, Parser
 from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
 from countersign.domain.errors import CountersignError, IntegrityError, StorageError
@@ -58,7 +57,6 @@ from countersign.gateway.residency import allowed_regions, may_go
 from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
 from countersign.retrieval.retrieve import Retriever
-from countersign.retrieval.settings import RetrievalSettings
 from countersign.review.notify import MAIL_JOB, NOTIFY_JOB, Notifier
 from countersign.sources.connector import SourceConnector
 from countersign.sources.registry import open_connector
@@ -68,11 +66,12 @@ from countersign.storage.budgets import SqlBudgets
 from countersign.storage.checkpoints import Checkpointer
 from countersign.storage.database import Database
 from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
+from countersign.storage.index_versions import DROP_JOB
 from countersign.storage.jobs import SqlJobs
 from countersign.storage.leases import SqlLease
 from countersign.storage.mail_notifier import MailNotifier
 from countersign.storage.migrate import upgrade
-from countersign.storage.passages import SqlPassageStore
+from countersign.storage.notices import Outbox
 from countersign.storage.shared_files import shared_files
 from countersign.storage.webhooks import WebhookNotifier
 
@@ -101,10 +100,9 @@ class House:
     health: Health
     worker: Worker
     parser: Parser
-    chunker: Chunker
     embedder: Embedder | None
-    retriever: Retriever
-    indexes: Indexes
+    shelves: Shelves
+    index_versions: IndexVersions
     checkpointer: Checkpointer
     erasing: Erasing
     clock: Clock
@@ -121,15 +119,25 @@ class House:
     _watching: list[Watching]
     _background: list[asyncio.Task[None]]
 
+    @property
+    def retriever(self) -> Retriever:
+        """Of the index version that was live when this process looked last."""
+        return self.shelves.newest.retriever
+
+    @property
+    def indexes(self) -> Indexes:
+        """The same for its index."""
+        return self.shelves.newest.indexes
+
     async def start(self) -> None:
         """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
         if not self.is_owner:
             return
         if self.leader is None:
-            self._run("caretaker", self._look_after)
-            self._run("checkpointer", self.checkpointer.run)
+            for name, work in self._alone().items():
+                self._run(name, work)
         else:
-            self.leader.also({"caretaker": self._look_after, "checkpointer": self.checkpointer.run})
+            self.leader.also(self._alone())
             self._run("leader", self.leader.run)
             self._run("follower", self.leader.follow)
         self._run("worker", self._work)
@@ -137,6 +145,14 @@ class House:
         self._run("scheduler", self.scheduler.run)
         for watching in self._watching:
             self._run(f"watch over {watching.source}", watching.run)
+
+    def _alone(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What only one process of a workspace does."""
+        return {
+            "caretaker": self._look_after,
+            "checkpointer": self.checkpointer.run,
+            "index versions": self.index_versions.tend_for_ever,
+        }
 
     def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = asyncio.create_task(self._keep(name, work), name=name)
@@ -172,20 +188,17 @@ class House:
             await asyncio.sleep(_CARETAKER_S)
 
     async def _warm_up(self) -> None:
+        serving = await self.shelves.current()
         for tenant in self.workspace.tenants:
-            await self.retriever.warm_up(tenant)
+            await serving.retriever.warm_up(tenant)
         if self.embedder is not None:
             await self.embedder.embed_query("warm up")
         await asyncio.to_thread(language.warm_up)
         self.health.warm = True
 
     async def bring_up_to_date(self) -> None:
-        """The index of every tenant, where this process writes it. Raises `StorageError`."""
-        if self.leader is not None:
-            await self.leader.apply()
-            return
-        for tenant in self.workspace.tenants:
-            await self.retriever.warm_up(tenant)
+        """Every index that is kept, where this process writes them. Raises `StorageError`."""
+        await self.shelves.bring_up_to_date()
 
     async def lead_meanwhile(self) -> bool:
         """For a command: lead until it ends, when nobody does."""
@@ -222,7 +235,7 @@ class House:
         close = getattr(self.parser, "close", None)
         if close is not None:
             await close()
-        self.indexes.close()
+        self.shelves.close()
         self.database.close()
         self._lock.release()
 
@@ -282,17 +295,12 @@ async def _join(
     jobs = SqlJobs(database, clock)
     embedder, embedder_missing = choose_embedder(workspace, model_cache)
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    chunker = make_chunker(embedder)
-    documents = SqlDocumentStore(database)
-    intake = Intake(documents, blobs, clock)
-    ingestion = Ingestion(
-        documents, blobs, intake, parser, chunker, embedder, _may_embed(workspace, embedder), clock,
-        PolicyGate(database, policy_in(workspace), partial(languages_of, workspace), clock),
-    )  # fmt: skip
-    passages = SqlPassageStore(database, embedder.model_id if embedder else None)
-    version = index_version(chunker, embedder)
-    indexes, leader = _indexes(workspace, database, embedder, passages, version, is_owner)
-    retriever = Retriever(passages, indexes.of, embedder)
+    intake = Intake(SqlDocumentStore(database), blobs, clock)
+    shelves = Shelves(database, workspace, embedder, clock, owner=is_owner)
+    serving = await shelves.open()
+    leader = shelves.leader = _leader(workspace, database, shelves)
+    ingestion = _ingestion(workspace, database, blobs, intake, parser, shelves, embedder, clock)
+    index_versions = IndexVersions(database, workspace, shelves, ingestion, clock)
     http = HttpClient()
     await http.start()
     budgets = SqlBudgets(database, clock)
@@ -300,27 +308,18 @@ async def _join(
     guard = Guard()
     privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
     outbox = open_outbox(workspace)
-    line = Line(
-        clock=clock,
-        assistants=workspace.assistants,
-        ladders=_ladders(workspace, http, budget),
-        releases=await register_releases(
-            database, workspace, behaviour_of(chunker, embedder, RetrievalSettings()), clock
-        ),
-        guard=guard,
-        retriever=retriever,
-        embedder=embedder,
-        answers=SqlAnswerStore(database, outbox),
-        residency=workspace.residency,
-        tenant_keys=privacy.tenant_key,
-        max_ages={name: s.max_age for name, s in workspace.sources.items() if s.max_age is not None},
-    )
+    line = _line(workspace, database, http, budget, embedder, serving, guard, privacy, outbox, clock)
     share = leader.share if leader else nothing_to_share
-    erasing = Erasing(database, blobs, workspace, leader or indexes, passages, clock, share)
+    erasing = Erasing(database, blobs, workspace, shelves.rebuild, clock, share)
     if is_owner and leader is None:
         await erasing.rebuild_if_asked()
     notices = Notices(database, workspace, _notifiers(workspace, http, clock), outbox, clock)
-    handlers = {INGEST_JOB: _ingest_handler(ingestion), ERASE_JOB: erasing.handle, **notices.handlers()}
+    handlers = {
+        INGEST_JOB: _ingest_handler(ingestion),
+        ERASE_JOB: erasing.handle,
+        **index_versions.handlers(),
+        **notices.handlers(),
+    }
     worker = Worker(
         jobs,
         handlers,
@@ -345,15 +344,14 @@ async def _join(
         ),
         audits=Audits(database, workspace, clock, worker.wake),
         desk=Desk(database, blobs, parser, privacy, clock, outbox),
-        asking=Asking(line),
+        asking=Asking(line, shelves.follow),
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
-        health=Health(database, jobs, workspace, embedder_missing, is_owner, indexes),
+        health=Health(database, jobs, workspace, embedder_missing, is_owner, shelves.of),
         worker=worker,
         parser=parser,
-        chunker=chunker,
         embedder=embedder,
-        retriever=retriever,
-        indexes=indexes,
+        shelves=shelves,
+        index_versions=index_versions,
         checkpointer=Checkpointer(database, workspace.state / "checkpoints", signer, clock),
         erasing=erasing,
         clock=clock,
@@ -366,30 +364,71 @@ async def _join(
         _budget=budget,
         _budgets=budgets,
         _lock=lock,
-        _watching=[
-            Watching(database, folder, settings.name, reading.tenants(settings), clock, scheduler.wake)
-            for settings in workspace.sources.values()
-            if (folder := watched_folder(workspace, settings)) is not None
-        ],
+        _watching=_watching(workspace, database, reading, scheduler, clock),
         _background=[],
     )
 
 
-def _indexes(
+def _leader(workspace: Workspace, database: Database, shelves: Shelves) -> Leader | None:
+    """Who may write the index, where several processes share it."""
+    if not is_shared(workspace):
+        return None
+    lease = SqlLease(database, LEASE, f"{platform.node()}/{os.getpid()}/{new_id('process')}")
+    only_leader, files = (ERASE_JOB, DROP_JOB), shared_files(workspace)
+    return Leader(lease, shelves.open_to_write, shelves.stores, workspace.tenants, only_leader, files)
+
+
+def _ingestion(
     workspace: Workspace,
     database: Database,
+    blobs: Blobs,
+    intake: Intake,
+    parser: Parser,
+    shelves: Shelves,
     embedder: Embedder | None,
-    passages: SqlPassageStore,
-    version: str,
-    is_owner: bool,
-) -> tuple[Indexes, Leader | None]:
-    """What questions search, and who may write it where several processes share it."""
-    if not is_shared(workspace):
-        return embedded_indexes(workspace, embedder, version, owner=is_owner), None
-    open_for = shared_indexes(workspace, embedder, version)
-    lease = SqlLease(database, LEASE, f"{platform.node()}/{os.getpid()}/{new_id('process')}")
-    files = shared_files(workspace)
-    return open_for(None), Leader(lease, open_for, passages, workspace.tenants, (ERASE_JOB,), files)
+    clock: Clock,
+) -> Ingestion:
+    gate = PolicyGate(database, policy_in(workspace), partial(languages_of, workspace), clock)
+    documents, may_embed = SqlDocumentStore(database), _may_embed(workspace, embedder)
+    return Ingestion(documents, blobs, intake, parser, shelves.chunkers, embedder, may_embed, clock, gate)
+
+
+def _line(
+    workspace: Workspace,
+    database: Database,
+    http: HttpClient,
+    budget: Budget,
+    embedder: Embedder | None,
+    serving: Serving,
+    guard: Guard,
+    privacy: Privacy,
+    outbox: Outbox,
+    clock: Clock,
+) -> Line:
+    """What every question walks, with the index version that is live now."""
+    return Line(
+        clock=clock,
+        assistants=workspace.assistants,
+        ladders=_ladders(workspace, http, budget),
+        releases=serving.releases,
+        guard=guard,
+        retriever=serving.retriever,
+        embedder=embedder,
+        answers=SqlAnswerStore(database, outbox),
+        residency=workspace.residency,
+        tenant_keys=privacy.tenant_key,
+        max_ages={name: s.max_age for name, s in workspace.sources.items() if s.max_age is not None},
+    )
+
+
+def _watching(
+    workspace: Workspace, database: Database, reading: Reading, scheduler: Scheduler, clock: Clock
+) -> list[Watching]:
+    return [
+        Watching(database, folder, settings.name, reading.tenants(settings), clock, scheduler.wake)
+        for settings in workspace.sources.values()
+        if (folder := watched_folder(workspace, settings)) is not None
+    ]
 
 
 def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder | None, str]:
@@ -405,12 +444,6 @@ def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder |
     if missing:
         return None, missing
     return EmbeddedE5(model_cache), ""
-
-
-def index_version(chunker: Chunker, embedder: Embedder | None) -> str:
-    """Names everything that the derived index was made with; another version is another folder."""
-    made_with = f"{chunker.settings_id}|{embedder.model_id if embedder else 'lexical'}"
-    return hashlib.sha256(made_with.encode()).hexdigest()[:16]
 
 
 def _notifiers(workspace: Workspace, http: HttpClient, clock: Clock) -> Mapping[str, Notifier]:
@@ -452,13 +485,6 @@ def _ingest_handler(ingestion: Ingestion) -> Any:
         return await ingestion.run(document_id, int(version))
 
     return handle
-
-
-def make_chunker(embedder: Embedder | None) -> Chunker:
-    """Counts tokens as the embedding model does, so that no passage is cut off by it."""
-    if embedder is None:
-        return StructureChunker()
-    return StructureChunker(count_tokens=embedder.count_tokens, counter_id=embedder.model_id)
 
 
 def _below(storage: str, name: str) -> str:

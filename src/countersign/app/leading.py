@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from countersign.app.indexing import Indexes
@@ -33,26 +34,31 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Leader:
-    """`only_leader` are kinds of jobs that nobody else may do; `files` what it shares with machines that have their own."""
+    """`stores` gives the passages of every way of cutting that is kept up, the live one first; `open_indexes` opens the
+    indexes of one for an epoch. `only_leader` are kinds of jobs that nobody else may do; `files` what it shares with machines
+    that have their own."""
 
     def __init__(
         self,
         lease: SqlLease,
-        open_indexes: Callable[[int], Indexes],
-        passages: PassageStore,
+        open_indexes: Callable[[str, int], Indexes],
+        stores: Callable[[], Awaitable[Mapping[str, PassageStore]]],
         tenants: Collection[str],
         only_leader: Collection[str],
         files: SharedFiles | None = None,
     ) -> None:
         self._lease = lease
         self._open = open_indexes
-        self._passages = passages
+        self._stores = stores
         self._tenants = tuple(tenants)
         self._only_leader = tuple(only_leader)
         self._files = files
         self._beside: Mapping[str, Work] = {}
-        self._indexes: Indexes | None = None
-        self._applying = asyncio.Lock()
+        self._indexes: dict[str, Indexes] | None = None
+        self._live = ""
+        self._opening = threading.Lock()
+        self.applying = asyncio.Lock()
+        """Held while indexes are brought up to date, or removed."""
         self._epoch: int | None = None
 
     @property
@@ -66,22 +72,34 @@ class Leader:
     def also(self, beside: Mapping[str, Work]) -> None:
         self._beside = dict(beside)
 
-    def of(self, tenant: str) -> PassageIndex:
-        """The index that may be written. Raises `StorageError` like `writable`."""
-        return self.writable().of(tenant)
+    def of(self, tenant: str, chunking: str = "") -> PassageIndex:
+        """The index that may be written; the live one's when no way of cutting is named. Raises like `require`."""
+        return self.writable(chunking or self._live).of(tenant)
 
-    def close(self) -> None:
-        """`step_down` does it, which has to say so to the others."""
-
-    def writable(self) -> Indexes:
+    def require(self) -> tuple[dict[str, Indexes], int]:
         """Raises `StorageError` (`not_leading`): whoever leads can do it, so it is worth trying again."""
-        if self._indexes is None:
+        indexes, epoch = self._indexes, self._epoch
+        if indexes is None or epoch is None:
             raise StorageError(
                 "this process does not lead the workspace",
                 code="not_leading",
                 hint="It is done by the process that does; `/readyz` of each says which.",
             )
-        return self._indexes
+        return indexes, epoch
+
+    def writable(self, chunking: str) -> Indexes:
+        """Opened when first asked for. Raises like `require`."""
+        indexes, epoch = self.require()
+        with self._opening:
+            if chunking not in indexes:
+                indexes[chunking] = self._open(chunking, epoch)
+            return indexes[chunking]
+
+    async def let_go(self, kept: Collection[str]) -> None:
+        """Close what is not kept up any more; the caller holds `applying`."""
+        indexes, _ = self.require()
+        for chunking in [key for key in indexes if key not in kept]:
+            await asyncio.to_thread(indexes.pop(chunking).close)
 
     async def run(self) -> None:
         """Until cancelled: wait for the lease, lead while it is kept, wait again."""
@@ -103,7 +121,8 @@ class Leader:
         try:
             if self._files is not None:
                 await asyncio.to_thread(self._files.pull)
-            self._indexes = await asyncio.to_thread(self._open, self._epoch)
+            live = next(iter(await self._stores()))
+            self._indexes, self._live = {live: await asyncio.to_thread(self._open, live, self._epoch)}, live
         except CountersignError:
             await self.step_down()
             raise
@@ -116,8 +135,9 @@ class Leader:
         if indexes is not None:
             with contextlib.suppress(StorageError, Conflict):  # whoever follows signs anew from the chain
                 await self.share()
-            async with self._applying:
-                await asyncio.to_thread(indexes.close)
+            async with self.applying:
+                for opened in indexes.values():
+                    await asyncio.to_thread(opened.close)
         epoch, self._epoch = self._epoch, None
         if epoch is not None:
             with contextlib.suppress(StorageError):  # then it runs out by itself
@@ -151,13 +171,16 @@ class Leader:
                 await asyncio.to_thread(self._files.pull)
             await asyncio.sleep(_FOLLOW_S)
 
-    async def apply(self) -> None:
-        """Bring every tenant's index up to date once."""
-        indexes = self.writable()
-        for tenant in self._tenants:
-            async with self._applying:
-                index = await asyncio.to_thread(indexes.of, tenant)
-                await catch_up(self._passages, index, tenant)
+    async def apply(self, only: str = "") -> None:
+        """Bring every index of every tenant up to date once, or those of one way of cutting."""
+        self.require()
+        async with self.applying:
+            stores = await self._stores()
+            self._live = next(iter(stores))
+            for chunking, passages in stores.items():
+                for tenant in self._tenants if only in ("", chunking) else ():
+                    index = await asyncio.to_thread(self.of, tenant, chunking)
+                    await catch_up(passages, index, tenant)
 
     async def _apply_for_ever(self) -> None:
         while True:

@@ -4,6 +4,9 @@
 
 The bytes are stored before the facts are; the facts commit with the job; the job replaces a version's passages in one
 transaction. Whatever is interrupted runs again and ends in the same state.
+
+Where index versions lie beside each other, a document is cut once for each way of cutting that they use, and all its
+passages are replaced together.
 """
 
 from __future__ import annotations
@@ -64,15 +67,46 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Indexable:
-    """What the job found out about a version, ready to be written in one transaction."""
+class Cut:
+    """One version of a document as passages. `chunking` is the key of the way it was cut."""
 
-    parsed: ParsedDocument
+    chunking: str
     chunks: tuple[Chunk, ...]
     text_hashes: tuple[str, ...]
     settings: str
+    """The chunker's `settings_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexable:
+    """What the job found out about a version, ready to be written in one transaction. `cuts` has none when nothing of it
+    is to be searched; the first is what questions are answered from."""
+
+    parsed: ParsedDocument
+    cuts: tuple[Cut, ...]
     quarantine: str = ""
     """A readiness code for which policy keeps it out of the index."""
+
+    @property
+    def passages(self) -> int:
+        return len(self.cuts[0].chunks) if self.cuts else 0
+
+    @property
+    def settings(self) -> str:
+        return self.cuts[0].settings if self.cuts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncut:
+    """A document that answers, and has no passages yet of one way of cutting. `version` is the one that answers."""
+
+    document_id: str
+    version: int
+    title: str
+    residency: str
+    blob: str
+    filename: str
+    mime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +149,28 @@ class DocumentStore(Protocol):
 
     async def add_vectors(self, model: str, text_hashes: Sequence[str], vectors: Vectors) -> None: ...
 
-    async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> None: ...
+    async def chunkings(self) -> tuple[str, ...]:
+        """Keys of every way of cutting that is kept up; the one that answers comes first."""
+        ...
+
+    async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> bool:
+        """False, and nothing was written, when a way of cutting has come up that `outcome` lacks."""
+        ...
+
+    async def uncut(self, document_id: str, chunking: str) -> Uncut | None:
+        """None when it has passages of `chunking`, or none at all."""
+        ...
+
+    async def add_cut(self, uncut: Uncut, cut: Cut | None, chunking: str) -> bool:
+        """Passages with the rights and validity that the document's others have now; None copies those as they are.
+        False when that version no longer answers, has been cut meanwhile, or `chunking` is no longer kept up."""
+        ...
+
+
+class Chunkers(Protocol):
+    """The chunker for each way of cutting; see `Chunking.key`."""
+
+    def of(self, chunking: str) -> Chunker: ...
 
 
 class Intake:
@@ -175,7 +230,7 @@ class Ingestion:
         blobs: Blobs,
         intake: Intake,
         parser: Parser,
-        chunker: Chunker,
+        chunkers: Chunkers,
         embedder: Embedder | None,
         may_embed: Callable[[str], bool],
         clock: Clock,
@@ -186,7 +241,7 @@ class Ingestion:
         self._blobs = blobs
         self._intake = intake
         self._parser = parser
-        self._chunker = chunker
+        self._chunkers = chunkers
         self._embedder = embedder
         self._may_embed = may_embed
         self._clock = clock
@@ -197,22 +252,54 @@ class Ingestion:
         pending = await self._store.pending(document_id, version)
         if pending is None:
             return {"skipped": True}
-        parsed = await self._parse(pending)
-        parsed, quarantine = await self._judged(pending.document, parsed)
-        title = pending.document.title or parsed.title or pending.document.filename
+        source = pending.document
+        parsed = await self._parse(pending.blob, source.filename, source.mime)
+        parsed, quarantine = await self._judged(source, parsed)
+        title = source.title or parsed.title or source.filename
         wanted = parsed.status in SEARCHABLE and not quarantine
-        chunks = self._chunker.chunk(parsed, title) if wanted else ()
-        if wanted and not chunks and not parsed.attachments:
+        cuts = await self._cuts(parsed, title, source.residency, {}) if wanted else {}
+        if wanted and not parsed.attachments and not any(cut.chunks for cut in cuts.values()):
             parsed = replace(parsed, status=ParseStatus.EMPTY, reason="no_text")
-        hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
-        if self._may_embed(pending.document.residency):
-            await self._embed(chunks, hashes)
         for attachment in parsed.attachments:
             await self._receive_part(pending, attachment)
-        outcome = Indexable(parsed, chunks, hashes, self._chunker.settings_id, quarantine)
-        await self._store.complete(pending, outcome, self._clock.now())
-        reason = quarantine or parsed.reason
-        return {"parse_status": parsed.status.value, "passages": len(chunks), "reason": reason}
+        outcome = Indexable(parsed, tuple(cuts.values()), quarantine)
+        while not await self._store.complete(pending, outcome, self._clock.now()):
+            cuts = await self._cuts(parsed, title, source.residency, cuts)
+            outcome = replace(outcome, cuts=tuple(cuts.values()))
+        status, reason = parsed.status.value, quarantine or parsed.reason
+        return {"parse_status": status, "passages": outcome.passages, "reason": reason}
+
+    async def cut_again(self, document_id: str, chunking: str) -> Mapping[str, object]:
+        """Give a document that answers the passages of one more way of cutting, from its stored bytes. What can no longer
+        be read keeps its passages as they are, so that an index version never lacks what another one has."""
+        uncut = await self._store.uncut(document_id, chunking)
+        if uncut is None:
+            return {"skipped": True}
+        parsed = await self._parse(uncut.blob, uncut.filename, uncut.mime)
+        title = uncut.title or parsed.title or uncut.filename
+        cut = None
+        if parsed.status in SEARCHABLE:
+            cut = await self._cut(parsed, title, uncut.residency, chunking)
+        cut = cut if cut is not None and cut.chunks else None
+        added = await self._store.add_cut(uncut, cut, chunking)
+        if not added:
+            return {"skipped": True}
+        return {"passages": len(cut.chunks) if cut else 0, "copied": cut is None}
+
+    async def _cuts(
+        self, parsed: ParsedDocument, title: str, residency: str, known: Mapping[str, Cut]
+    ) -> dict[str, Cut]:
+        """By every way of cutting that is kept up now; `known` is not cut again."""
+        keys = await self._store.chunkings()
+        return {key: known.get(key) or await self._cut(parsed, title, residency, key) for key in keys}
+
+    async def _cut(self, parsed: ParsedDocument, title: str, residency: str, key: str) -> Cut:
+        chunker = self._chunkers.of(key)
+        chunks = chunker.chunk(parsed, title)
+        hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
+        if self._may_embed(residency):
+            await self._embed(chunks, hashes)
+        return Cut(key, chunks, hashes, chunker.settings_id)
 
     async def _judged(self, document: SourceDocument, parsed: ParsedDocument) -> tuple[ParsedDocument, str]:
         """What is inside a document that is kept out is kept out with it."""
@@ -222,10 +309,10 @@ class Ingestion:
         parsed = replace(parsed, findings=(*parsed.findings, *judged.findings))
         return (replace(parsed, attachments=()), judged.quarantine) if judged.quarantine else (parsed, "")
 
-    async def _parse(self, pending: Pending) -> ParsedDocument:
+    async def _parse(self, blob: str, filename: str, mime: str) -> ParsedDocument:
         try:
-            async with self._blobs.path(pending.blob) as path:
-                return await self._parser.parse(path, pending.document.filename, pending.document.mime)
+            async with self._blobs.path(blob) as path:
+                return await self._parser.parse(path, filename, mime)
         except NotFound:
             return ParsedDocument(status=ParseStatus.CORRUPT, reason="content_missing")
 

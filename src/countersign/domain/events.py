@@ -51,6 +51,10 @@ class EventKind(StrEnum):
     ACCESS_EXPLAINED = "access.explained"
     RELEASE_CHANGED = "release.changed"
     INDEX_REBUILT = "index.rebuilt"
+    INDEX_VERSION_ADDED = "index.version_added"
+    INDEX_VERSION_READY = "index.version_ready"
+    INDEX_SWITCHED = "index.switched"
+    INDEX_VERSION_DROPPED = "index.version_dropped"
     BACKUP_TAKEN = "backup.taken"
     BACKUP_RESTORED = "backup.restored"
     RETENTION_APPLIED = "retention.applied"
@@ -102,6 +106,10 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.ACCESS_EXPLAINED: "Somebody asked why a person may or may not see a document.",
     EventKind.RELEASE_CHANGED: "An assistant's behaviour changed: a new release id.",
     EventKind.INDEX_REBUILT: "The derived index was built again from the database.",
+    EventKind.INDEX_VERSION_ADDED: "An index version was asked for: it is built beside the one that answers.",
+    EventKind.INDEX_VERSION_READY: "An index version has every document and may be switched to.",
+    EventKind.INDEX_SWITCHED: "Questions are answered from another index version; `reverted` when it was the one before.",
+    EventKind.INDEX_VERSION_DROPPED: "An index version was given up; what only it used is removed.",
     EventKind.BACKUP_TAKEN: "A backup was written.",
     EventKind.BACKUP_RESTORED: "A backup was restored and the erasure ledger replayed.",
     EventKind.RETENTION_APPLIED: "Texts past their time were emptied.",

@@ -35,6 +35,7 @@ class Behaviour:
     chunker: str
     parser: str
     retrieval: Mapping[str, object]
+    index_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

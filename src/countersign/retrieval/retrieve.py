@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -66,6 +67,12 @@ class Retriever:
         self._catching_up: dict[str, asyncio.Lock] = {}
         self._routings: dict[str, tuple[Routing, int]] = {}
         self._tails: dict[str, tuple[tuple[int, int], PassageSearch]] = {}
+
+    def reshaped(self, settings: RetrievalSettings) -> Retriever:
+        """The same passages in another order: shares the index, what keeps it up to date, and what is known of titles."""
+        other = copy(self)
+        other._settings = settings
+        return other
 
     async def retrieve(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +22,16 @@ class Chunking:
 
     target_tokens: int = 220
     max_tokens: int = 300
+
+    @property
+    def key(self) -> str:
+        """Names the passages that were cut like this; `of` reads it again."""
+        return f"{self.target_tokens}/{self.max_tokens}"
+
+    @classmethod
+    def of(cls, key: str) -> Chunking:
+        target, _, most = key.partition("/")
+        return cls(int(target), int(most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,10 @@ class IndexVersion:
             "embedder": self.embedder,
             "settings": settings_to_json(self.settings),
         }
+
+    def for_embedder(self, embedder: str) -> IndexVersion:
+        """The same for another embedder; what was learned from the vectors of this one says nothing about its."""
+        return replace(self, embedder=embedder, settings=replace(self.settings, query_means={}))
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> IndexVersion:

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, insert, select, update
 
-from countersign.corpus.ingest import Indexable, Pending, Received, Seen
+from countersign.corpus.ingest import Cut, Indexable, Pending, Received, Seen, Uncut
 from countersign.corpus.seams import Vectors
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, ParseStatus, Rights, SourceDocument
 from countersign.domain.events import Event, EventKind
 from countersign.storage.arrivals import INGEST_JOB, Arrival
+from countersign.storage.cuts import add_cut, find_uncut, insert_cut
 from countersign.storage.database import Database, next_seq
 from countersign.storage.document_changes import (
     delete_document,
@@ -22,7 +23,8 @@ from countersign.storage.document_changes import (
     withdraw_passages,
 )
 from countersign.storage.events import append_in
-from countersign.storage.tables import document, document_version, embedding, passage
+from countersign.storage.index_versions import kept_chunkings
+from countersign.storage.tables import document, document_version, embedding
 
 __all__ = ["INGEST_JOB", "SqlDocumentStore"]
 _FOUND = frozenset({ParseStatus.OK, ParseStatus.PARTIAL})
@@ -58,8 +60,17 @@ class SqlDocumentStore:
     async def add_vectors(self, model: str, text_hashes: Sequence[str], vectors: Vectors) -> None:
         await self._database.write(_add_vectors, model, text_hashes, vectors)
 
-    async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> None:
-        await self._database.write(_complete, pending, outcome, now)
+    async def chunkings(self) -> tuple[str, ...]:
+        return await self._database.read(kept_chunkings)
+
+    async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> bool:
+        return await self._database.write(_complete, pending, outcome, now)
+
+    async def uncut(self, document_id: str, chunking: str) -> Uncut | None:
+        return await self._database.read(find_uncut, document_id, chunking)
+
+    async def add_cut(self, uncut: Uncut, cut: Cut | None, chunking: str) -> bool:
+        return await self._database.write(add_cut, uncut, cut, chunking)
 
 
 # -- what the job does -----------------------------------------------------------------------------------------
@@ -86,7 +97,7 @@ def _pending(connection: Connection, document_id: str, version: int) -> Pending 
     return Pending(said, document_id, version, row["blob"], parts)
 
 
-def _complete(connection: Connection, pending: Pending, outcome: Indexable, now: datetime) -> None:
+def _complete(connection: Connection, pending: Pending, outcome: Indexable, now: datetime) -> bool:
     current = (
         connection.execute(
             select(document)
@@ -102,12 +113,16 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
         .first()
     )
     if current is None:  # replaced, deleted, or done by a worker that took this one for dead
-        return
+        return True
+    found = outcome.parsed.status in _FOUND and not outcome.quarantine
+    kept = frozenset(kept_chunkings(connection)) if found else frozenset[str]()
+    if kept - {cut.chunking for cut in outcome.cuts}:  # one began to be built since
+        return False
     seq = next_seq(connection)
     withdraw_passages(connection, pending.document_id, seq)
-    found = outcome.parsed.status in _FOUND and not outcome.quarantine
-    if found:
-        _insert_passages(connection, current, outcome, seq)
+    for cut in outcome.cuts if found else ():
+        if cut.chunking in kept:
+            insert_cut(connection, current, pending.version, end_of_validity(current), cut, seq)
     _note_outcome(connection, pending, outcome, seq, now)
     _drop_parts_no_longer_inside(connection, pending, outcome, now)
     if found:
@@ -118,10 +133,11 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
         "version": pending.version,
         "parse_status": outcome.parsed.status.value,
         "reason": outcome.quarantine or outcome.parsed.reason,
-        "passages": len(outcome.chunks),
+        "passages": outcome.passages,
         "settings": outcome.settings,
     }
     append_in(connection, [Event(kind, current["tenant"], "ingestion", pending.document_id, now, facts)])
+    return True
 
 
 def _still_queued() -> ColumnElement[bool]:
@@ -143,40 +159,6 @@ def _drop_parts_no_longer_inside(
     for part in parts:
         if part.external_id not in inside:
             delete_document(connection, part.id, "ingestion", now)
-
-
-def _insert_passages(connection: Connection, doc: RowMapping, outcome: Indexable, seq: int) -> None:
-    shared = {
-        "document_id": doc["id"],
-        "version": doc["version"],
-        "tenant": doc["tenant"],
-        "source": doc["source"],
-        "rights_id": doc["rights_id"],
-        "valid_from": doc["valid_from"],
-        "valid_to": end_of_validity(doc),
-        "live": True,
-        "seq": seq,
-    }
-    rows = [
-        {
-            **shared,
-            "ordinal": chunk.ordinal,
-            "language": chunk.language,
-            "text": chunk.text,
-            "index_text": chunk.index_text,
-            "text_hash": text_hash,
-            "page": chunk.page,
-            "page_to": chunk.page_to,
-            "boxes": [[page, list(box)] for page, box in chunk.boxes],
-            "heading_path": list(chunk.heading_path),
-            "sheet": chunk.sheet,
-            "is_table": chunk.is_table,
-            "ocr_confidence": chunk.ocr_confidence,
-            "token_count": chunk.token_count,
-        }
-        for chunk, text_hash in zip(outcome.chunks, outcome.text_hashes, strict=True)
-    ]
-    connection.execute(insert(passage), rows)
 
 
 def _note_outcome(

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, Passage
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Titled, Vector
+from countersign.retrieval.version import Chunking
 from countersign.storage.database import Database, last_seq, only_filter
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tables import document, embedding, passage
@@ -37,11 +38,15 @@ _SILENT = (DocumentStatus.QUARANTINED.value, DocumentStatus.DELETED.value)
 
 
 class SqlPassageStore:
-    """Implements `retrieval.seams.PassageStore`. `embedding_model` None = no vectors are read."""
+    """Implements `retrieval.seams.PassageStore`. `embedding_model` None = no vectors are read. `chunking` says whose
+    passages of each document it shows: those of other ways of cutting lie beside them."""
 
-    def __init__(self, database: Database, embedding_model: str | None) -> None:
+    def __init__(
+        self, database: Database, embedding_model: str | None, chunking: str = Chunking().key
+    ) -> None:
         self._database = database
         self._model = embedding_model
+        self._chunking = chunking
 
     async def scope(
         self,
@@ -59,29 +64,30 @@ class SqlPassageStore:
         return await self._database.read(last_seq)
 
     async def changes(self, tenant: str, after_seq: int, limit: int) -> list[IndexRow]:
-        return await self._database.read(changed_rows, tenant, after_seq, limit, self._model)
+        return await self._database.read(changed_rows, tenant, self._chunking, after_seq, limit, self._model)
 
     async def live_ids(self, tenant: str) -> set[int]:
-        return await self._database.read(live_ids, tenant)
+        return await self._database.read(live_ids, tenant, self._chunking)
 
     async def permitted(self, passage_ids: Iterable[int], scope: Scope) -> dict[int, Passage]:
         return await self._database.read(permitted_passages, list(passage_ids), scope)
 
     async def neighbours(self, near: Passage, scope: Scope, reach: int) -> list[Passage]:
-        return await self._database.read(neighbouring_passages, near, scope, reach)
+        return await self._database.read(neighbouring_passages, near, scope, reach, self._chunking)
 
     async def titles(self, tenant: str, after_seq: int) -> list[Titled]:
         return await self._database.read(titled_documents, tenant, after_seq)
 
     async def document(self, scope: Scope, limit: int) -> list[Passage]:
-        return await self._database.read(document_passages, scope, limit)
+        return await self._database.read(document_passages, scope, limit, self._chunking)
 
 
 def changed_rows(
-    connection: Connection, tenant: str, after_seq: int, limit: int, model: str | None
+    connection: Connection, tenant: str, chunking: str, after_seq: int, limit: int, model: str | None
 ) -> list[IndexRow]:
     order = (passage.c.seq, passage.c.id)
-    statement = _index_rows(model).where(passage.c.tenant == tenant).order_by(*order)
+    mine = passage.c.tenant == tenant, passage.c.chunking == chunking
+    statement = _index_rows(model).where(*mine).order_by(*order)
     rows = list(connection.execute(statement.where(passage.c.seq > after_seq).limit(limit)).mappings())
     if len(rows) == limit:  # the rest of the last mutation, so that the caller may call it applied
         seq, last = rows[-1]["seq"], rows[-1]["id"]
@@ -146,11 +152,9 @@ def titled_documents(connection: Connection, tenant: str, after_seq: int) -> lis
     ]
 
 
-def live_ids(connection: Connection, tenant: str) -> set[int]:
-    found = connection.execute(
-        select(passage.c.id).where(passage.c.tenant == tenant, passage.c.live.is_(True))
-    )
-    return set(found.scalars())
+def live_ids(connection: Connection, tenant: str, chunking: str) -> set[int]:
+    mine = passage.c.tenant == tenant, passage.c.chunking == chunking, passage.c.live.is_(True)
+    return set(connection.execute(select(passage.c.id).where(*mine)).scalars())
 
 
 _SHOWN: Select[*tuple[Any, ...]] = select(
@@ -205,15 +209,17 @@ _BY_ID = _SHOWN.where(passage.c.id.in_(bindparam("ids", expanding=True)), *_IN_F
 _BY_ID_OF_DOCUMENTS = _BY_ID.where(_OF_DOCUMENTS)
 _ENDED_BY_ID = _SHOWN.where(passage.c.id.in_(bindparam("ids", expanding=True)), *_LIVE, _ENDED)
 _ENDED_BY_ID_OF_DOCUMENTS = _ENDED_BY_ID.where(_OF_DOCUMENTS)
+_OF_CHUNKING = passage.c.chunking == bindparam("chunking", type_=String)
 _NEIGHBOURS = _SHOWN.where(
     passage.c.document_id == bindparam("near"),
     passage.c.version == bindparam("version"),
+    _OF_CHUNKING,
     passage.c.ordinal.between(bindparam("first"), bindparam("last")),
     passage.c.ordinal != bindparam("own"),
     *_IN_FORCE,
 ).order_by(passage.c.ordinal)
 _WHOLE_DOCUMENTS = (
-    _SHOWN.where(*_IN_FORCE, _OF_DOCUMENTS)
+    _SHOWN.where(*_IN_FORCE, _OF_DOCUMENTS, _OF_CHUNKING)
     .order_by(passage.c.document_id, passage.c.ordinal)
     .limit(bindparam("most", type_=Integer))
 )
@@ -281,13 +287,16 @@ def _with_hidden_successor(
     return frozenset(identity for identity, key in superseded.items() if key not in seen)
 
 
-def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, reach: int) -> list[Passage]:
+def neighbouring_passages(
+    connection: Connection, near: Passage, scope: Scope, reach: int, chunking: str
+) -> list[Passage]:
     """A document's rights are those of all its passages, and are checked again here all the same."""
     if scope.ended or (scope.document_ids and near.document_id not in scope.document_ids):
         return []
     wanted = {
         "near": near.document_id,
         "version": near.version,
+        "chunking": chunking,
         "first": near.ordinal - reach,
         "last": near.ordinal + reach,
         "own": near.ordinal,
@@ -296,11 +305,11 @@ def neighbouring_passages(connection: Connection, near: Passage, scope: Scope, r
     return [_passage(row) for row in rows if _may_see(row, scope)]
 
 
-def document_passages(connection: Connection, scope: Scope, limit: int) -> list[Passage]:
+def document_passages(connection: Connection, scope: Scope, limit: int, chunking: str) -> list[Passage]:
     """The passages of the scope's documents in their order; a scope without documents gives none."""
     if not scope.document_ids:
         return []
-    rows = connection.execute(_WHOLE_DOCUMENTS, {"most": limit} | _in_force(scope))
+    rows = connection.execute(_WHOLE_DOCUMENTS, {"most": limit, "chunking": chunking} | _in_force(scope))
     return [_passage(row) for row in rows if _may_see(row, scope)]
 
 

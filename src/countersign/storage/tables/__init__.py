@@ -16,6 +16,7 @@ from countersign.storage.tables.answers import (
     review,
 )
 from countersign.storage.tables.corpus import document, document_version, embedding, job, passage
+from countersign.storage.tables.index_versions import index_version, shadow_result
 from countersign.storage.tables.metadata import metadata
 from countersign.storage.tables.questions import question, question_expected, question_set
 from countersign.storage.tables.readiness import readiness_acceptance, readiness_audit, readiness_finding
@@ -46,6 +47,7 @@ __all__ = [
     "event",
     "event_personal",
     "feedback",
+    "index_version",
     "job",
     "lease",
     "metadata",
@@ -63,6 +65,7 @@ __all__ = [
     "rights",
     "rights_term",
     "setting",
+    "shadow_result",
     "source_pass",
     "source_state",
     "web_session",

@@ -106,6 +106,13 @@ passage = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("document_id", ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
     Column("version", Integer, nullable=False),
+    Column(
+        "chunking",
+        String,
+        nullable=False,
+        default="220/300",
+        comment="how it was cut, see Chunking.key; empty = in no index, kept for the answers that cite it",
+    ),
     Column("ordinal", Integer, nullable=False),
     Column("tenant", String, nullable=False),
     Column("source", String, nullable=False),
@@ -130,8 +137,8 @@ passage = Table(
         "live", Boolean, nullable=False, comment="false once its version was replaced or its document deleted"
     ),
     Column("seq", BigInteger, nullable=False),
-    Index("ix_passage_document", "document_id", "version", "ordinal"),
-    Index("ix_passage_tail", "tenant", "seq"),
+    Index("ix_passage_document", "document_id", "version", "chunking", "ordinal"),
+    Index("ix_passage_tail", "tenant", "chunking", "seq"),
     sqlite_autoincrement=True,
     comment="an id is never given twice, not even after erasure: stored answers and rights checks refer to it",
 )

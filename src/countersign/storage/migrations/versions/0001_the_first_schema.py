@@ -127,6 +127,24 @@ def upgrade() -> None:
     sa.Column('payload', sa.Text(), nullable=False, comment='canonical JSON; deleting the row erases text and salt'),
     sa.PrimaryKeyConstraint('tenant', 'seq', name=op.f('pk_event_personal'))
     )
+    op.create_table('index_version',
+    sa.Column('id', sa.String(), nullable=False, comment='of the manifest: the same value is the same version'),
+    sa.Column('name', sa.String(), nullable=False, comment='for people; may be empty'),
+    sa.Column('manifest', sa.JSON(), nullable=False, comment='IndexVersion.manifest'),
+    sa.Column('chunking', sa.String(), nullable=False, comment='Chunking.key: whose passages it reads'),
+    sa.Column('embedder', sa.String(), nullable=False, comment='model id; empty = words only'),
+    sa.Column('state', sa.String(), nullable=False, comment='building, ready, live, retired'),
+    sa.Column('actor', sa.String(), nullable=False),
+    sa.Column('created', sa.String(), nullable=False),
+    sa.Column('changed', sa.String(), nullable=False, comment='when its state changed last'),
+    sa.Column('turn', sa.Integer(), nullable=False, comment='counts switches; 0 = it never answered'),
+    sa.Column('documents', sa.Integer(), nullable=True, comment='to be cut for it; null while they are not yet counted'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_index_version')),
+    comment='at most one is live'
+    )
+    with op.batch_alter_table('index_version', schema=None) as batch_op:
+        batch_op.create_index('ix_index_version_live', ['state'], unique=True, sqlite_where=sa.text("state = 'live'"), postgresql_where=sa.text("state = 'live'"))
+
     op.create_table('job',
     sa.Column('id', sa.String(), nullable=False, comment='derived from kind and subject: enqueueing twice is once'),
     sa.Column('kind', sa.String(), nullable=False),
@@ -385,6 +403,7 @@ def upgrade() -> None:
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('document_id', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('chunking', sa.String(), nullable=False, comment='how it was cut, see Chunking.key; empty = in no index, kept for the answers that cite it'),
     sa.Column('ordinal', sa.Integer(), nullable=False),
     sa.Column('tenant', sa.String(), nullable=False),
     sa.Column('source', sa.String(), nullable=False),
@@ -411,8 +430,8 @@ def upgrade() -> None:
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('passage', schema=None) as batch_op:
-        batch_op.create_index('ix_passage_document', ['document_id', 'version', 'ordinal'], unique=False)
-        batch_op.create_index('ix_passage_tail', ['tenant', 'seq'], unique=False)
+        batch_op.create_index('ix_passage_document', ['document_id', 'version', 'chunking', 'ordinal'], unique=False)
+        batch_op.create_index('ix_passage_tail', ['tenant', 'chunking', 'seq'], unique=False)
         batch_op.create_index(batch_op.f('ix_passage_text_hash'), ['text_hash'], unique=False)
 
     op.create_table('question',
@@ -475,6 +494,21 @@ def upgrade() -> None:
     with op.batch_alter_table('rights_term', schema=None) as batch_op:
         batch_op.create_index('ix_rights_term_term', ['term', 'rights_id'], unique=False)
 
+    op.create_table('shadow_result',
+    sa.Column('index_version', sa.String(), nullable=False),
+    sa.Column('live', sa.String(), nullable=False, comment='the version that answered'),
+    sa.Column('day', sa.String(), nullable=False),
+    sa.Column('questions', sa.Integer(), nullable=False),
+    sa.Column('overlap', sa.Float(), nullable=False, comment='sum of overlap@10'),
+    sa.Column('cited', sa.Integer(), nullable=False, comment='documents that the answers cited'),
+    sa.Column('cited_found', sa.Integer(), nullable=False, comment='of them, found among the first ten'),
+    sa.Column('cited_rank', sa.Integer(), nullable=False, comment='sum of the ranks (from 1) of those found'),
+    sa.Column('live_ms', sa.Float(), nullable=False, comment='sum'),
+    sa.Column('shadow_ms', sa.Float(), nullable=False, comment='sum'),
+    sa.ForeignKeyConstraint(['index_version'], ['index_version.id'], name=op.f('fk_shadow_result_index_version_index_version'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('index_version', 'live', 'day', name=op.f('pk_shadow_result')),
+    comment='counts and sums only: no text, no person, no question'
+    )
     op.create_table('web_session',
     sa.Column('digest', sa.String(), nullable=False),
     sa.Column('person', sa.String(), nullable=False),
@@ -512,6 +546,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_web_session_person'))
 
     op.drop_table('web_session')
+    op.drop_table('shadow_result')
     with op.batch_alter_table('rights_term', schema=None) as batch_op:
         batch_op.drop_index('ix_rights_term_term')
 
@@ -589,6 +624,10 @@ def downgrade() -> None:
         batch_op.drop_index('ix_job_queue')
 
     op.drop_table('job')
+    with op.batch_alter_table('index_version', schema=None) as batch_op:
+        batch_op.drop_index('ix_index_version_live', sqlite_where=sa.text("state = 'live'"), postgresql_where=sa.text("state = 'live'"))
+
+    op.drop_table('index_version')
     op.drop_table('event_personal')
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.drop_index('ix_event_subject')
