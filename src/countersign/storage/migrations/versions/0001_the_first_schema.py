@@ -143,7 +143,7 @@ def upgrade() -> None:
     comment='at most one is live'
     )
     with op.batch_alter_table('index_version', schema=None) as batch_op:
-        batch_op.create_index('ix_index_version_live', ['state'], unique=True, sqlite_where=sa.text("state = 'live'"), postgresql_where=sa.text("state = 'live'"))
+        batch_op.create_index('ix_index_version_state', ['state'], unique=False)
 
     op.create_table('job',
     sa.Column('id', sa.String(), nullable=False, comment='derived from kind and subject: enqueueing twice is once'),
@@ -625,7 +625,7 @@ def downgrade() -> None:
 
     op.drop_table('job')
     with op.batch_alter_table('index_version', schema=None) as batch_op:
-        batch_op.drop_index('ix_index_version_live', sqlite_where=sa.text("state = 'live'"), postgresql_where=sa.text("state = 'live'"))
+        batch_op.drop_index('ix_index_version_state')
 
     op.drop_table('index_version')
     op.drop_table('event_personal')
