@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from countersign.cli.command import Run, command, group
-from countersign.cli.failure import DONE, SAID_NO
+from countersign.cli.failure import DONE, FAILED, SAID_NO
 from countersign.cli.terminal import progress, table
+
+if TYPE_CHECKING:
+    from countersign.app.house import House
+    from countersign.app.index_versions import ListedVersion
 
 index = group(
     "index",
-    says="The passage index: derived from the database, never the authority.",
-    examples="countersign index status\ncountersign index compare\ncountersign index rebuild",
+    says="The passage index: derived from the database, never the authority. Versions of it lie beside each other.",
+    examples="countersign index status\ncountersign index list\ncountersign index build --chunk-tokens 120 --max-tokens 180",
 )
 
 
@@ -78,3 +85,141 @@ async def rebuild(run: Run, tenant: str) -> None:
     run.result({"items": jsonable(states)})
     for state in states:
         run.say(f"{state.tenant}: {state.passages} passages")
+
+
+@command(
+    "build",
+    group=index,
+    examples="countersign index build --chunk-tokens 120 --max-tokens 180 --name short\n"
+    "countersign index build --settings state/tune/recommended.json",
+)
+@click.option("--chunk-tokens", type=int, help="What a passage should have; counted by the embedding model.")
+@click.option("--max-tokens", type=int, help="What a passage may have at most.")
+@click.option(
+    "--settings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The manifest of a version, as `countersign tune --write` makes it.",
+)
+@click.option("--name", default="", help="A name for people; it may stand for the version's id.")
+@click.option("--no-wait", is_flag=True, help="Begin it and return; whoever runs the workspace builds it.")
+async def build(
+    run: Run,
+    chunk_tokens: int | None,
+    max_tokens: int | None,
+    settings: Path | None,
+    name: str,
+    no_wait: bool,
+) -> int:
+    """Build an index version beside the one that answers. It may be killed and goes on where it was; while a server owns the
+    workspace it does the work, and this command follows. Exit code 1 when documents could not be cut."""
+    from countersign.app.people import OWNER
+    from countersign.app.version_building import wait_until_built, wanted_version
+
+    async with run.house() as house:
+        wanted = wanted_version(house.shelves.model, chunk_tokens, max_tokens, settings)
+        _require_owner(house)
+        listed = await house.index_versions.build(wanted, name, OWNER)
+        if not no_wait:
+            with progress("building", wanted=not run.json) as show:
+                listed = await wait_until_built(house, listed, show)
+    run.result(version_json(listed))
+    run.say(f"{listed.stored.id}: {told_of(listed)}")
+    if listed.stuck:
+        run.note("Some documents could not be cut: see the log, then ask for the same version again.")
+    return FAILED if listed.stuck else DONE
+
+
+@command("list", group=index, examples="countersign index list\ncountersign index list --json")
+async def list_index_versions(run: Run) -> None:
+    """Every index version: which one answers, which are ready, how far the others are."""
+    async with run.house(owner=False) as house:
+        found = await house.index_versions.list()
+    run.result({"items": [version_json(each) for each in found]})
+    rows = [
+        (
+            v.id,
+            v.name,
+            v.chunking,
+            v.version.embedder or "words only",
+            told_of(each),
+            f"{v.created:%Y-%m-%d %H:%M}",
+        )
+        for each in found
+        for v in [each.stored]
+    ]
+    run.say(table(("version", "name", "tokens", "embedder", "state", "created"), rows))
+
+
+@command("switch", group=index, examples="countersign index switch idx_9f3c77ab12cd34ef")
+@click.argument("version")
+async def switch(run: Run, version: str) -> None:
+    """Answer from this version from now on: the next question of every process does. It must be ready."""
+    from countersign.app.people import OWNER
+
+    async with run.house(owner=False) as house:
+        _require_owner(house)
+        listed = await house.index_versions.switch(version, OWNER)
+    _switched(run, listed)
+
+
+@command("revert", group=index, examples="countersign index revert")
+async def revert(run: Run) -> None:
+    """Answer from the version before again. Rights that were taken away and documents that were erased stay so."""
+    from countersign.app.people import OWNER
+
+    async with run.house(owner=False) as house:
+        _require_owner(house)
+        listed = await house.index_versions.revert(OWNER)
+    _switched(run, listed)
+
+
+@command("drop", group=index, examples="countersign index drop idx_9f3c77ab12cd34ef")
+@click.argument("version")
+async def drop(run: Run, version: str) -> None:
+    """Give a version up that does not answer: a job removes what only it used, five minutes later if it ever answered."""
+    from countersign.app.people import OWNER
+
+    async with run.house() as house:
+        _require_owner(house)
+        listed = await house.index_versions.drop(version, OWNER)
+        if house.is_owner:
+            await house.worker.drain()
+    run.result(version_json(listed))
+    run.say(f"{listed.stored.id}: dropped")
+
+
+def _require_owner(house: House) -> None:
+    from countersign.access.owner import require_owner
+
+    require_owner(house.workspace.state)
+
+
+def _switched(run: Run, listed: ListedVersion) -> None:
+    run.result(version_json(listed))
+    run.say(f"{listed.stored.id} answers from now on; `countersign index revert` goes back.")
+
+
+def told_of(listed: ListedVersion) -> str:
+    stored = listed.stored
+    if stored.state == "building":
+        failed = f", {listed.failed} failed" if listed.failed else ""
+        return f"building {listed.done}/{stored.documents if stored.documents is not None else '?'}{failed}"
+    return stored.state if listed.servable or stored.state == "retired" else f"{stored.state}, other embedder"
+
+
+def version_json(listed: ListedVersion) -> dict[str, object]:
+    stored = listed.stored
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "state": stored.state,
+        "documents": stored.documents,
+        "done": listed.done,
+        "failed": listed.failed,
+        "stuck": listed.stuck,
+        "servable": listed.servable,
+        "actor": stored.actor,
+        "created": stored.created.isoformat(),
+        "changed": stored.changed.isoformat(),
+        "manifest": stored.version.manifest,
+    }

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.errors import Conflict, NotFound, StorageError
@@ -25,7 +36,7 @@ DROP_JOB = "index_drop"
 """Job kind: remove what only a version that was given up used; its subject is the version's id."""
 
 KEPT = ("building", "ready", "live")
-_LIVE = Prepared(select(index_version.c.id).where(index_version.c.state == "live"))
+_LIVE = Prepared(select(index_version.c.id).where(index_version.c.state == bindparam("live")))
 _IDS = 500
 
 
@@ -60,7 +71,7 @@ class Progress:
 # -- reading ----------------------------------------------------------------------------------------------------
 def live_id(connection: Connection) -> str:
     """Asked before every question; empty in a workspace that was never opened."""
-    rows = _LIVE.rows(connection, {})
+    rows = _LIVE.rows(connection, {"live": "live"})
     return str(rows[0][0]) if rows else ""
 
 
