@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,24 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from countersign.access.principal import Principal
 from countersign.app.house import House, open_house
 from countersign.app.index_versions import ListedVersion
 from countersign.app.library import Change
 from countersign.domain.answers import AnswerStatus
-from countersign.domain.errors import Conflict
+from countersign.domain.errors import Conflict, NotFound, UsageError
 from countersign.domain.events import EventKind
+from countersign.domain.workspace import HoldRules
 from countersign.retrieval.fusion import FusionWeights
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import compare
 from countersign.retrieval.version import Chunking, IndexVersion
-from countersign.storage.index_versions import CUT_JOB
-from countersign.storage.tables import answer_passage, event, job, passage
+from countersign.storage.index_versions import CUT_JOB, add_version
+from countersign.storage.tables import (
+    answer_passage,
+    document_version,
+    event,
+    index_version,
+    job,
+    passage,
+)
 from tests import workspaces
 from tests.journeys.parts import MovableClock, ask, mail, push, rows_of, said_in
-from tests.workspaces import assistant, person, process, workspace
+from tests.workspaces import assistant, person, workspace
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +55,18 @@ HANDBOOK = "\n\n".join(f"# {title}\n\n{text} {text.upper()}" for title, text in 
 QUESTION = "How much does parking in the yard cost an hour?"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What a workspace has to be told, so that its facts lie in either database."""
+    return {"database": request.getfixturevalue("postgres_url")} if request.param == "postgres" else {}
+
+
 def version(chunking: Chunking = SMALL, **settings: Any) -> IndexVersion:
     return IndexVersion(chunking, "", replace(RetrievalSettings(), **settings))
 
 
 @asynccontextmanager
-async def bank(root: Path, **changes: Any) -> AsyncIterator[House]:
+async def bank(root: Path, **changes: Any) -> AsyncGenerator[House]:
     clock = MovableClock()
     settings = workspace(root, sources={"push": workspace(root).sources["push"]}, **changes)
     workspaces.found(settings)
@@ -134,8 +148,10 @@ async def test_a_workspace_begins_with_one_version_that_answers(tmp_path: Path) 
         assert len(await again.index_versions.list()) == 1
 
 
-async def test_one_is_built_beside_and_the_next_question_is_answered_from_it(tmp_path: Path) -> None:
-    async with bank(tmp_path) as house:
+async def test_one_is_built_beside_and_the_next_question_is_answered_from_it(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    async with bank(tmp_path, **database) as house:
         operator, clerk = await operator_of(house), await person(house, "aigerim")
         await push(house, operator, "handbook", HANDBOOK)
         before = await ask(house, clerk, QUESTION)
@@ -193,8 +209,10 @@ async def test_other_settings_alone_are_ready_at_once_on_the_same_passages(tmp_p
         assert folders(house) == 1
 
 
-async def test_what_comes_in_changes_or_goes_reaches_every_version_in_one_commit(tmp_path: Path) -> None:
-    async with bank(tmp_path) as house:
+async def test_what_comes_in_changes_or_goes_reaches_every_version_in_one_commit(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    async with bank(tmp_path, **database) as house:
         operator, clerk = await operator_of(house), await person(house, "aigerim")
         board = await person(house, "dana", ["board"])
         await push(house, operator, "handbook", HANDBOOK)
@@ -247,8 +265,8 @@ async def test_a_successor_ends_the_passages_of_every_version(tmp_path: Path) ->
             await house.index_versions.switch(small, "askar")
 
 
-async def test_erasing_reaches_every_version_and_proves_it(tmp_path: Path) -> None:
-    async with bank(tmp_path) as house:
+async def test_erasing_reaches_every_version_and_proves_it(tmp_path: Path, database: dict[str, str]) -> None:
+    async with bank(tmp_path, **database) as house:
         operator, clerk = await operator_of(house), await person(house, "aigerim")
         received = await push(house, operator, "handbook", HANDBOOK)
         await push(house, operator, "gym", "# Gym\n\nThe gym on the second floor costs 900 tenge a month.")
@@ -268,9 +286,11 @@ async def test_erasing_reaches_every_version_and_proves_it(tmp_path: Path) -> No
         assert folders(house) == 2
 
 
-async def test_an_old_answer_stays_readable_and_its_review_can_be_decided(tmp_path: Path) -> None:
-    held = assistant(process=process("high"))
-    async with bank(tmp_path, assistants={"staff-help": held}) as house:
+async def test_an_old_answer_stays_readable_and_its_review_can_be_decided(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    held = assistant(hold_when=HoldRules(everything=True))
+    async with bank(tmp_path, assistants={"staff-help": held}, **database) as house:
         operator, clerk = await operator_of(house), await person(house, "aigerim")
         quality = await person(house, "quality", ["quality"], roles=["reviewer"])
         await push(house, operator, "handbook", HANDBOOK)
@@ -295,3 +315,190 @@ async def test_an_old_answer_stays_readable_and_its_review_can_be_decided(tmp_pa
             assert "700" in shown.answer.text and not shown.withheld
             cited = await house.desk.citation(clerk, shown.answer.citations[0].citation_id)
             assert "700" in cited.passage_text
+
+
+async def test_every_process_answers_from_what_one_of_them_switched_to(tmp_path: Path) -> None:
+    async with bank(tmp_path) as owner:
+        operator, clerk = await operator_of(owner), await person(owner, "aigerim")
+        await push(owner, operator, "handbook", HANDBOOK)
+        reader = await open_house(owner.workspace, model_cache=tmp_path / "cache", owner=False)
+        try:
+            first = await ask(reader, clerk, QUESTION)
+            small = (await built(owner, version())).stored.id
+            await reader.index_versions.switch(small, "askar")
+            for house in (owner, reader):
+                answer = await ask(house, clerk, QUESTION)
+                assert "700" in answer.text and answer.release != first.release
+                assert (await house.shelves.current()).id == small
+            await push(
+                owner, operator, "gym", "# Gym\n\nThe gym on the second floor costs 900 tenge a month."
+            )
+            assert "900" in (await ask(reader, clerk, "What does the gym cost a month?")).text
+            await owner.index_versions.revert("askar")
+            assert (await ask(reader, clerk, QUESTION)).release == first.release
+        finally:
+            await reader.close()
+
+
+async def test_a_question_under_way_ends_on_the_version_that_it_began_with(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator, clerk = await operator_of(house), await person(house, "aigerim")
+        await push(house, operator, "handbook", HANDBOOK)
+        before = (await ask(house, clerk, QUESTION)).release
+        small = (await built(house, version())).stored.id
+        permitted = house.asking.line.answers.permitted
+
+        async def switched_first(*said: Any) -> Any:
+            await house.index_versions.switch(small, "askar")
+            return await permitted(*said)
+
+        house.asking.line.answers.permitted = switched_first  # type: ignore[method-assign]
+        under_way = await ask(house, clerk, QUESTION)
+        assert under_way.release == before and "700" in under_way.text
+        assert (await ask(house, clerk, QUESTION)).release != before
+
+
+async def test_what_is_killed_while_it_builds_goes_on_where_it_was(tmp_path: Path) -> None:
+    clock = MovableClock()
+    settings = workspace(tmp_path, sources={"push": workspace(tmp_path).sources["push"]})
+    workspaces.found(settings)
+    house = await open_house(settings, model_cache=tmp_path / "cache", owner=True, clock=clock)
+    operator = await operator_of(house)
+    for number in range(4):
+        await push(
+            house,
+            operator,
+            f"page-{number}",
+            f"# Page {number}\n\nThe fee number {number} is {number}00 tenge.",
+        )
+    added = await house.index_versions.build(version(), "", "askar")
+    await house.index_versions.tend()
+    [claimed] = await house.jobs.claim("dead", 1, 60.0)
+    document = claimed.subject.partition(":")[2]
+    await house.index_versions.handlers()[CUT_JOB](claimed)  # done, and killed before it could say so
+    await house.close()
+    assert claimed.kind == CUT_JOB
+    clock.ahead = timedelta(minutes=5)  # its lease has run out
+    house = await open_house(settings, model_cache=tmp_path / "cache", owner=True, clock=clock)
+    try:
+        assert {row["document_id"] for row in await passages(house, SMALL.key)} == {document}
+        await finish(house)
+        ready = await house.index_versions.one(added.stored.id)
+        assert (ready.stored.state, ready.stored.documents) == ("ready", 4)
+        rows = await passages(house, SMALL.key)
+        assert len(rows) == len({(row["document_id"], row["ordinal"]) for row in rows})
+        assert len({row["document_id"] for row in rows}) == 4
+        assert await count(house, job, job.c.kind == CUT_JOB) == 0
+        assert await in_step(house, SMALL.key)
+    finally:
+        await house.close()
+
+
+async def test_what_was_being_read_when_a_version_began_is_in_it(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator = await operator_of(house)
+        chunkers, begun = house.shelves.chunkers, False
+        of = chunkers.of
+
+        def begins_meanwhile(chunking: str) -> Any:
+            nonlocal begun
+            if not begun:
+                begun = True
+                house.database.write_now(add_version, version(), "", "askar", house.clock.now())
+            return of(chunking)
+
+        chunkers.of = begins_meanwhile  # type: ignore[method-assign]
+        await push(house, operator, "handbook", HANDBOOK)
+        assert await passages(house, SMALL.key) and await passages(house, LIVE)
+        await finish(house)
+        assert (await house.index_versions.one(version().id)).stored.state == "ready"
+
+
+async def test_what_can_no_longer_be_read_keeps_its_passages(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator, clerk = await operator_of(house), await person(house, "aigerim")
+        await push(house, operator, "handbook", HANDBOOK)
+        await house.blobs.delete(await blob_of(house))
+        ready = await built(house, version())
+        assert ready.stored.state == "ready"
+        texts = [[row["text"] for row in await passages(house, key)] for key in (LIVE, SMALL.key)]
+        assert texts[0] == texts[1] != []
+        await house.index_versions.switch(ready.stored.id, "askar")
+        assert "700" in (await ask(house, clerk, QUESTION)).text
+
+
+async def blob_of(house: House) -> str:
+    def read(connection: Connection) -> str:
+        return connection.execute(select(document_version.c.blob)).scalar_one()
+
+    return await house.database.read(read)
+
+
+async def test_what_fails_is_said_and_tried_again_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator = await operator_of(house)
+        await push(house, operator, "handbook", HANDBOOK)
+        await push(house, operator, "gym", "# Gym\n\nThe gym on the second floor costs 900 tenge a month.")
+        handlers = house.worker._handlers  # pyright: ignore[reportPrivateUsage]
+        cut = handlers[CUT_JOB]
+
+        async def fails(_: Any) -> Any:
+            raise Conflict("no", code="made_up")
+
+        handlers[CUT_JOB] = fails  # type: ignore[index]
+        stuck = await built(house, version())
+        assert (stuck.stored.state, stuck.failed, stuck.stuck) == ("building", 2, True)
+        handlers[CUT_JOB] = cut  # type: ignore[index]
+        ready = await built(house, version())
+        assert (ready.stored.state, ready.failed, ready.stuck) == ("ready", 0, False)
+
+
+async def test_what_was_dropped_leaves_nothing_and_can_be_built_again(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator = await operator_of(house)
+        await push(house, operator, "handbook", HANDBOOK)
+        first = await built(house, version())
+        live = IndexVersion().id
+        with pytest.raises(Conflict) as answers:
+            await house.index_versions.drop(live, "askar")
+        assert answers.value.code == "index_version_live"
+        await house.index_versions.drop(first.stored.id, "askar")
+        with pytest.raises(Conflict) as too_soon:
+            await house.index_versions.build(version(), "", "askar")
+        assert too_soon.value.code == "index_version_dropping"
+        with pytest.raises(Conflict) as gone:
+            await house.index_versions.switch(first.stored.id, "askar")
+        assert gone.value.code == "index_version_dropped"
+        await house.worker.drain()
+        assert await passages(house, SMALL.key) == [] and folders(house) == 1
+        again = await built(house, version())
+        assert again.stored.state == "ready" and await in_step(house, SMALL.key)
+        with pytest.raises(NotFound):
+            await house.index_versions.switch("idx_none", "askar")
+        for wrong in (Chunking(4, 8), Chunking(300, 200), Chunking(100, 90_000)):
+            with pytest.raises(UsageError):
+                await house.index_versions.build(version(wrong), "", "askar")
+        with pytest.raises(Conflict) as other_model:
+            await house.index_versions.build(replace(version(), embedder="another"), "", "askar")
+        assert other_model.value.code == "index_version_embedder"
+
+
+async def test_another_embedding_model_takes_the_passages_over(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator, clerk = await operator_of(house), await person(house, "aigerim")
+        await push(house, operator, "handbook", HANDBOOK)
+
+        def made_for_another(connection: Connection) -> None:
+            theirs = replace(version(Chunking()), embedder="another")
+            row = {"id": theirs.id, "manifest": theirs.manifest, "embedder": "another"}
+            connection.execute(update(index_version).values(**row))
+
+        await house.database.write(made_for_another)
+    async with bank(tmp_path) as house:
+        live, *others = sorted(
+            await house.index_versions.list(), key=lambda each: each.stored.state != "live"
+        )
+        assert (live.stored.version.embedder, live.stored.state, live.servable) == ("", "live", True)
+        assert [(each.stored.state, each.servable) for each in others] == [("ready", False)]
+        assert "700" in (await ask(house, clerk, QUESTION)).text
+        assert await in_step(house, LIVE)
