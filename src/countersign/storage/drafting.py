@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, or_, select
 from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus
 from countersign.evaluation.draft import Draw, Excerpt
+from countersign.storage.index_versions import kept_chunkings
 from countersign.storage.tables import document, document_version, passage
 
 _PASSAGES: Final = 60
@@ -71,7 +72,8 @@ def _of_document(connection: Connection, row: RowMapping) -> Iterator[Excerpt]:
     query = select(
         passage.c.text, passage.c.language, passage.c.page, passage.c.heading_path, passage.c.is_table
     )
-    here = passage.c.document_id == row["id"], passage.c.live.is_(True)
+    live = kept_chunkings(connection)[0]
+    here = passage.c.document_id == row["id"], passage.c.chunking == live, passage.c.live.is_(True)
     for found in connection.execute(query.where(*here).order_by(passage.c.ordinal).limit(_PASSAGES)):
         headings = [part for part in found.heading_path if part.strip()]
         yield Excerpt(
