@@ -17,7 +17,7 @@ from countersign.access.principal import Principal
 from countersign.app.house import House, open_house
 from countersign.app.index_versions import ListedVersion
 from countersign.app.library import Change
-from countersign.domain.answers import AnswerStatus
+from countersign.domain.answers import AnswerStatus, Question
 from countersign.domain.errors import Conflict, NotFound, UsageError
 from countersign.domain.events import EventKind
 from countersign.domain.workspace import HoldRules
@@ -25,7 +25,7 @@ from countersign.retrieval.fusion import FusionWeights
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import compare
 from countersign.retrieval.version import Chunking, IndexVersion
-from countersign.storage.index_versions import CUT_JOB, add_version
+from countersign.storage.index_versions import CUT_JOB, add_version, switch
 from countersign.storage.tables import (
     answer_passage,
     document_version,
@@ -346,14 +346,13 @@ async def test_a_question_under_way_ends_on_the_version_that_it_began_with(tmp_p
         await push(house, operator, "handbook", HANDBOOK)
         before = (await ask(house, clerk, QUESTION)).release
         small = (await built(house, version())).stored.id
-        permitted = house.asking.line.answers.permitted
 
-        async def switched_first(*said: Any) -> Any:
-            await house.index_versions.switch(small, "askar")
-            return await permitted(*said)
+        def switch_meanwhile(step: str) -> None:
+            if step == "retrieve":
+                house.database.write_now(switch, small, house.clock.now())
 
-        house.asking.line.answers.permitted = switched_first  # type: ignore[method-assign]
-        under_way = await ask(house, clerk, QUESTION)
+        question = Question("staff-help", QUESTION)
+        under_way = await house.asking.ask(clerk, question, switch_meanwhile)
         assert under_way.release == before and "700" in under_way.text
         assert (await ask(house, clerk, QUESTION)).release != before
 
@@ -457,6 +456,7 @@ async def test_what_was_dropped_leaves_nothing_and_can_be_built_again(tmp_path: 
     async with bank(tmp_path) as house:
         operator = await operator_of(house)
         await push(house, operator, "handbook", HANDBOOK)
+        await house.bring_up_to_date()
         first = await built(house, version())
         live = IndexVersion().id
         with pytest.raises(Conflict) as answers:

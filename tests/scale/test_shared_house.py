@@ -15,8 +15,9 @@ from countersign.app.founding import found
 from countersign.app.house import open_house
 from countersign.domain.answers import AnswerStatus
 from countersign.domain.documents import Rights, SourceDocument
-from countersign.domain.errors import StorageError
+from countersign.domain.errors import Conflict, StorageError
 from countersign.domain.workspace import Workspace
+from countersign.retrieval.version import Chunking, IndexVersion
 from countersign.storage.shared_place import ObjectPlace
 from tests.journeys.parts import ask, push
 from tests.storage.lance_parts import keep_versions, s3_server, settings_for
@@ -141,3 +142,47 @@ async def test_what_one_machine_erased_and_signed_every_machine_knows(tmp_path: 
         assert checked.anchored_seq > 0
     finally:
         await house.close()
+
+
+async def test_index_versions_lie_beside_each_other_on_the_storage(tmp_path: Path, s3: str) -> None:
+    settings = shared(tmp_path, s3)
+    one = await open_house(settings, model_cache=tmp_path / "cache")
+    two = await open_house(settings, model_cache=tmp_path / "cache")
+    try:
+        assert one.leader is not None and one.leader.leads and not two.is_owner
+        clerk, operator = await person(one, "aigerim"), await person(one, "askar", roles=["operator"])
+        await push(one, operator, "vault", TEXT)
+        before = (await ask(two, clerk, QUESTION)).release
+        wanted = IndexVersion(Chunking(32, 48))
+        await two.index_versions.build(wanted, "", "askar")
+        for _ in range(50):
+            await one.index_versions.tend()
+            await two.worker.drain()
+            if (await two.index_versions.one(wanted.id)).stored.state == "ready":
+                break
+        await two.index_versions.switch(wanted.id, "askar")
+        for house in (one, two):
+            answer = await ask(house, clerk, QUESTION)
+            assert "417250" in answer.text and answer.release != before
+        await push(
+            two, operator, "lounge", "The lounge at Almaty airport is free for holders of a Platinum card."
+        )
+        await one.bring_up_to_date()
+        for chunking in (Chunking().key, wanted.chunking.key):
+            assert len(one.leader.of("bank", chunking).passage_ids()) == 2
+        await one.index_versions.revert("askar")
+        assert (await ask(two, clerk, QUESTION)).release == before
+        await one.index_versions.drop(wanted.id, "askar")
+        job_id = await one.library.erase(
+            operator, (await push(one, operator, "gym", "A gym is in Astana.")).document_id
+        )
+        await one.worker.drain()
+        job = await one.library.job(operator, job_id)
+        assert job.result is not None and job.result["complete"], job.result
+        with pytest.raises(Conflict):
+            await one.index_versions.switch(wanted.id, "askar")
+        place = ObjectPlace(f"{settings.storage}/index", settings.object_storage)
+        assert len({name.partition("/")[0] for name in place.names()}) == 1
+    finally:
+        await one.close()
+        await two.close()

@@ -36,7 +36,7 @@ def _read(path: Path) -> IndexVersion:
         raise UsageError(
             f"{path} is not the manifest of an index version",
             code="index_manifest_invalid",
-            hint="`countersign index list --json` and `countersign tune --write` give such manifests.",
+            hint="`countersign index list --json` shows such manifests.",
         ) from error
 
 

@@ -98,7 +98,7 @@ async def rebuild(run: Run, tenant: str) -> None:
 @click.option(
     "--settings",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The manifest of a version, as `countersign tune --write` makes it.",
+    help="The manifest of a version, as `index list --json` shows one.",
 )
 @click.option("--name", default="", help="A name for people; it may stand for the version's id.")
 @click.option("--no-wait", is_flag=True, help="Begin it and return; whoever runs the workspace builds it.")
