@@ -121,6 +121,18 @@ def test_a_leader_takes_over_from_a_manifest_whose_table_is_gone(tmp_path: Path)
     assert again.passage_ids() == {1}
 
 
+def test_mutations_that_concern_no_row_of_it_count_as_applied(tmp_path: Path) -> None:
+    """Other tenants' and other index versions': who brings it up to date would else ask for them again for ever."""
+    leader = LanceIndex(local(tmp_path), DIMENSION, epoch=1)
+    leader.apply([make_row(1)], 3)
+    leader.apply([], 7)
+    assert leader.applied_seq == 7
+    fresh = leader.rebuild()
+    fresh.apply([make_row(1)], 5)
+    fresh.publish()
+    assert leader.applied_seq == 5
+
+
 def test_a_damaged_manifest_says_what_to_do(tmp_path: Path) -> None:
     place = local(tmp_path)
     place.write("manifest.json", b"{")

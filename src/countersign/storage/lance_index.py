@@ -56,6 +56,8 @@ class LanceIndex:
         self._database = table_of.connect(place)
         self._changing = threading.RLock()
         self._snapshot: Snapshot | None = None
+        self._ahead = 0
+        """Up to where nothing of this index changed since it was published; only its leader knows."""
         self._epoch = epoch
         self._tag: str | None = None
         self._table: Any = None
@@ -75,7 +77,7 @@ class LanceIndex:
 
     @property
     def applied_seq(self) -> int:
-        return self._snapshot.manifest.applied_seq if self._snapshot else 0
+        return max(self._snapshot.manifest.applied_seq if self._snapshot else 0, self._ahead)
 
     def passage_ids(self) -> set[int]:
         return self._read(Snapshot.passage_ids, set[int]())
@@ -210,6 +212,7 @@ class LanceIndex:
         with self._changing:
             self._writable()
             self._table = table
+            self._ahead = 0
             self._publish(manifest)
             self._remove_old(manifest)
 
