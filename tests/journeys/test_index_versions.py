@@ -20,12 +20,13 @@ from countersign.app.library import Change
 from countersign.domain.answers import AnswerStatus, Question
 from countersign.domain.errors import Conflict, NotFound, UsageError
 from countersign.domain.events import EventKind
-from countersign.domain.workspace import HoldRules
+from countersign.domain.workspace import HoldRules, ShadowRules
 from countersign.retrieval.fusion import FusionWeights
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import compare
 from countersign.retrieval.version import Chunking, IndexVersion
 from countersign.storage.index_versions import CUT_JOB, add_version, switch
+from countersign.storage.shadow_results import compared
 from countersign.storage.tables import (
     answer_passage,
     document_version,
@@ -502,3 +503,41 @@ async def test_another_embedding_model_takes_the_passages_over(tmp_path: Path) -
         assert [(each.stored.state, each.servable) for each in others] == [("ready", False)]
         assert "700" in (await ask(house, clerk, QUESTION)).text
         assert await in_step(house, LIVE)
+
+
+async def test_a_candidate_is_compared_on_live_questions_and_only_counts_are_kept(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
+    async with bank(tmp_path, shadow=ShadowRules(share=1.0), **database) as house:
+        operator, clerk = await operator_of(house), await person(house, "aigerim")
+        await push(house, operator, "handbook", HANDBOOK)
+        await push(
+            house, operator, "board", "# Board\n\nParking of the board is free.", any_of=("group:board",)
+        )
+        await ask(house, clerk, QUESTION)
+        await house.shadow.drain()
+        assert await house.database.read(compared) == []  # nothing is ready beside the live one
+        small = (await built(house, version())).stored.id
+        for _ in range(30):
+            await ask(house, clerk, QUESTION)
+        await ask(house, clerk, "What does a helicopter cost?")
+        await house.shadow.drain()
+        [found] = await house.database.read(compared)
+        assert (found.index_version, found.live, found.questions) == (small, IndexVersion().id, 16)
+        assert (found.overlap, found.cited, found.cited_found_share, found.cited_mean_rank) == (
+            1.0,
+            16,
+            1.0,
+            1.0,
+        )
+        assert found.live_ms > 0 and found.shadow_ms > 0
+
+
+async def test_without_the_setting_nothing_is_compared(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        operator, clerk = await operator_of(house), await person(house, "aigerim")
+        await push(house, operator, "handbook", HANDBOOK)
+        await built(house, version())
+        await ask(house, clerk, QUESTION)
+        await house.shadow.drain()
+        assert await house.database.read(compared) == []

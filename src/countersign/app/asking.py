@@ -41,20 +41,26 @@ async def as_it_is(line: Line) -> Line:
     return line
 
 
+def nothing_more(principal: Principal, question: Question, assistant: Assistant, answer: Answer) -> None:
+    """For answers that are only given."""
+
+
 class Asking:
     """`line` is what every question walks; `follow` gives it with the index version that is live in this moment, and
-    whatever began goes on with the one that it began with."""
+    whatever began goes on with the one that it began with. `afterwards` is told of every answer; it must not block."""
 
     def __init__(
         self,
         line: Line,
         follow: Callable[[Line], Awaitable[Line]] = as_it_is,
+        afterwards: Callable[[Principal, Question, Assistant, Answer], None] = nothing_more,
         *,
         at_once: int = _AT_ONCE,
         at_once_each: int = _AT_ONCE_EACH,
     ) -> None:
         self._line = line
         self._follow = follow
+        self._afterwards = afterwards
         self._places = asyncio.Semaphore(at_once)
         self._each = at_once_each
         self._by_person: Counter[str] = Counter()
@@ -99,6 +105,8 @@ class Asking:
             answer = await ask(
                 line, principal, self._bounded(question), stopwatch, request_id, answer_id, emit
             )
+        if (assistant := line.assistants.get(question.assistant)) is not None:
+            self._afterwards(principal, question, assistant, answer)
         for observer in self._observers:
             observer(Asked(answer, stopwatch.ended()))
         return _for_asker(answer)

@@ -36,6 +36,7 @@ from countersign.app.readiness_gate import PolicyGate
 from countersign.app.reading import Connect, Reading
 from countersign.app.schedule import Scheduler
 from countersign.app.serving import Serving, Shelves
+from countersign.app.shadow import Shadow
 from countersign.app.sync import Sync, SyncReport, SyncWatch
 from countersign.app.watching import Watching, watched_folder
 from countersign.app.worker import Worker
@@ -103,6 +104,7 @@ class House:
     embedder: Embedder | None
     shelves: Shelves
     index_versions: IndexVersions
+    shadow: Shadow
     checkpointer: Checkpointer
     erasing: Erasing
     clock: Clock
@@ -130,7 +132,8 @@ class House:
         return self.shelves.newest.indexes
 
     async def start(self) -> None:
-        """Begin the work that an owner does beside answering: jobs, checkpoints, warm indexes."""
+        """Begin the work beside answering; an owner's: jobs, checkpoints, warm indexes."""
+        self._run("shadow", self.shadow.run)
         if not self.is_owner:
             return
         if self.leader is None:
@@ -301,6 +304,7 @@ async def _join(
     leader = shelves.leader = _leader(workspace, database, shelves)
     ingestion = _ingestion(workspace, database, blobs, intake, parser, shelves, embedder, clock)
     index_versions = IndexVersions(database, workspace, shelves, ingestion, clock)
+    shadow = Shadow(database, shelves, workspace.shadow.share, clock)
     http = HttpClient()
     await http.start()
     budgets = SqlBudgets(database, clock)
@@ -344,7 +348,8 @@ async def _join(
         ),
         audits=Audits(database, workspace, clock, worker.wake),
         desk=Desk(database, blobs, parser, privacy, clock, outbox),
-        asking=Asking(line, shelves.follow),
+        asking=Asking(line, shelves.follow, shadow.note),
+        shadow=shadow,
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
         health=Health(database, jobs, workspace, embedder_missing, is_owner, shelves.of),
         worker=worker,

@@ -129,6 +129,12 @@ class Shelves:
             return line
         return replace(line, retriever=serving.retriever, releases=serving.releases)
 
+    async def candidate(self) -> Serving | None:
+        """The newest version that is ready beside the live one and that this process can serve."""
+        kept = await self._database.read(kept_versions)
+        ready = [v for v in kept if v.state == "ready" and v.version.embedder == self.model]
+        return self._beside(ready[0]) if ready else None
+
     @property
     def newest(self) -> Serving:
         """The version that this process knew last to be live."""
@@ -148,6 +154,12 @@ class Shelves:
                 self._serving[stored.id] = known
             self._newest = known
             return known
+
+    def _beside(self, stored: StoredVersion) -> Serving:
+        """To search, not to answer: it has no releases."""
+        shelf = self._shelf(stored.chunking)
+        retriever = shelf.retriever.reshaped(stored.version.settings)
+        return Serving(stored.id, stored.version, retriever, shelf.indexes, {})
 
     def _mine(self, version: IndexVersion) -> IndexVersion:
         """Another process may have another embedding model: what it made live is served with the model that is here."""

@@ -188,6 +188,32 @@ async def drop(run: Run, version: str) -> None:
     run.say(f"{listed.stored.id}: dropped")
 
 
+@command("shadow", group=index, examples="countersign index shadow\ncountersign index shadow --json")
+async def shadow(run: Run) -> None:
+    """What a ready version found on live questions beside the live one (`shadow.share` in the workspace file)."""
+    from countersign.app.shapes import jsonable
+    from countersign.storage.shadow_results import compared
+
+    with run.office() as office:
+        found = await office.database.read(compared)
+    run.result({"items": jsonable(found)})
+    rows = [
+        (
+            each.index_version,
+            each.live,
+            each.questions,
+            f"{each.overlap:.2f}",
+            "–" if each.cited_found_share is None else f"{each.cited_found_share:.2f}",
+            "–" if each.cited_mean_rank is None else f"{each.cited_mean_rank:.1f}",
+            f"{each.live_ms:.0f}",
+            f"{each.shadow_ms:.0f}",
+        )
+        for each in found
+    ]
+    heads = ("candidate", "live", "questions", "overlap@10", "cited found", "rank", "live ms", "candidate ms")
+    run.say(table(heads, rows))
+
+
 def _require_owner(house: House) -> None:
     from countersign.access.owner import require_owner
 

@@ -52,6 +52,7 @@ from countersign.domain.workspace import (
     ResidencyRule,
     Retention,
     RightsRule,
+    ShadowRules,
     SourceSettings,
     hold_rules_for,
 )
@@ -358,6 +359,9 @@ RETENTION_KEYS = (
     Key("answers", duration, "How long texts of answers stay readable.", "365d"),
     Key("personal", duration, "How long personal parts of events stay readable.", "365d"),
 )
+SHADOW_KEYS = (
+    Key("share", number(0, 1), "Share of the questions, from 0 to 1, on which the newest ready index version searches too, after the answer was given.", "0"),
+)
 PARSING_KEYS = (
     Key("max_size", size, "Largest file.", "200 MiB", field="max_bytes"),
     Key("max_pages", whole(1, 100_000), "Most pages of a document.", "5000"),
@@ -394,6 +398,7 @@ WORKSPACE_KEYS = (
     Key("residency", RESIDENCY, "Where documents with a label may go. A label without a rule stays in its own region.", "{}"),
     Key("notify", NOTIFY, "Who is told about reviews and about sources that are too old.", "nobody"),
     Key("retention", section(RETENTION_KEYS, Retention), "How long texts are kept; the chain of events is kept for ever.", "365d"),
+    Key("shadow", section(SHADOW_KEYS, ShadowRules), "Comparing a candidate index version on live questions; only counts are kept.", "off"),
     Key("parsing", section(PARSING_KEYS, ParseLimits), "Limits of reading files.", "as below"),
 )  # fmt: skip
 WORKSPACE = section(WORKSPACE_KEYS, as_said)

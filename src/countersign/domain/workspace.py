@@ -283,6 +283,13 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowRules:
+    """Share (0 to 1) of the questions on which a ready index version searches too, unseen, after the answer was given."""
+
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ParseLimits:
     max_bytes: int = 200 * 1024 * 1024
     max_pages: int = 5_000
@@ -319,6 +326,7 @@ class Workspace:
     mail: MailSettings | None = None
     """None = nobody is told by e-mail."""
     retention: Retention = Retention()
+    shadow: ShadowRules = ShadowRules()
     parsing: ParseLimits = ParseLimits()
     object_storage: ObjectStorage = ObjectStorage()
     index: IndexKind = "embedded"
