@@ -501,6 +501,8 @@ async def test_another_embedding_model_takes_the_passages_over(tmp_path: Path) -
         )
         assert (live.stored.version.embedder, live.stored.state, live.servable) == ("", "live", True)
         assert [(each.stored.state, each.servable) for each in others] == [("ready", False)]
+        [said] = await events(house, EventKind.INDEX_SWITCHED)
+        assert said["actor"] == "house"
         assert "700" in (await ask(house, clerk, QUESTION)).text
         assert await in_step(house, LIVE)
 

@@ -33,6 +33,7 @@ from countersign.storage.index_versions import (
     StoredVersion,
     add_version,
     get_version,
+    kept_versions,
     list_versions,
     mark_ready,
     note_documents,
@@ -214,9 +215,9 @@ class IndexVersions:
     async def tend(self) -> None:
         """One look at what is kept beside the live version: fresh indexes, and the next documents of what is being built.
         Only where this process writes the index."""
-        kept = [v for v in await self._database.read(list_versions) if v.state in ("building", "ready")]
+        kept = await self._database.read(kept_versions)
         mine = [version for version in kept if version.version.embedder == self._shelves.model]
-        live = self._shelves.newest.version.chunking.key
+        live = (await self._shelves.current()).version.chunking.key
         for chunking in dict.fromkeys(version.chunking for version in mine):
             if chunking != live:
                 await self._shelves.apply(chunking)

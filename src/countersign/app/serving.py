@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from countersign.answer.line import Line
 from countersign.app.indexing import (
     ChunkersFor,
@@ -25,6 +27,7 @@ from countersign.app.indexing import (
 from countersign.app.releases import behaviour_of, register_releases, releases_of
 from countersign.corpus.seams import Embedder
 from countersign.domain.clock import Clock
+from countersign.domain.events import Event, EventKind
 from countersign.domain.workspace import Workspace
 from countersign.release.manifest import Release
 from countersign.retrieval.retrieve import Retriever
@@ -32,6 +35,7 @@ from countersign.retrieval.seams import PassageIndex
 from countersign.retrieval.upkeep import rebuild
 from countersign.retrieval.version import IndexVersion
 from countersign.storage.database import Database
+from countersign.storage.events import append_in
 from countersign.storage.index_versions import (
     StoredVersion,
     adopt,
@@ -105,10 +109,21 @@ class Shelves:
         """What this process answers from at first; a workspace without any version gets its first one."""
         live = await self._database.read(live_version)
         if live is None or live.version.embedder != self.model:
-            live, before = await self._database.write(adopt, self.model, self._clock.now())
-            if before:
-                logger.warning("another embedding model: index version %s follows %s", live.id, before)
+            live = await self._database.write(self._adopt)
         return await self._serve(live)
+
+    def _adopt(self, connection: Connection) -> StoredVersion:
+        now = self._clock.now()
+        live, before = adopt(connection, self.model, now)
+        if before:
+            logger.warning("another embedding model: index version %s follows %s", live.id, before)
+            facts = {"before": before, "after": live.id, "reverted": False}
+            tenants = self._workspace.tenants
+            append_in(
+                connection,
+                [Event(EventKind.INDEX_SWITCHED, tenant, "house", live.id, now, facts) for tenant in tenants],
+            )
+        return live
 
     async def current(self) -> Serving:
         """The version that is live in this moment."""
