@@ -112,6 +112,7 @@ async def _tuning(run: Run, office: Office) -> AsyncGenerator[tuple[Tuning, Inde
     from countersign.corpus.service import SandboxedParser
     from countersign.retrieval.version import IndexVersion
     from countersign.storage.blobs import open_blobs
+    from countersign.storage.index_versions import live_version
 
     workspace = run.workspace(secrets=True)
     blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
@@ -119,7 +120,9 @@ async def _tuning(run: Run, office: Office) -> AsyncGenerator[tuple[Tuning, Inde
     if embedder is None and workspace.embeddings is not None:
         run.note(f"only words are compared: {missing}")
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    live = IndexVersion(embedder=embedder.model_id if embedder else "")
+    model = embedder.model_id if embedder else ""
+    stored = await office.database.read(live_version)
+    live = stored.version.for_embedder(model) if stored else IndexVersion(embedder=model)
     try:
         yield (
             Tuning(

@@ -62,7 +62,9 @@ class IndexVersion:
 
     def for_embedder(self, embedder: str) -> IndexVersion:
         """The same for another embedder; what was learned from the vectors of this one says nothing about its."""
-        return replace(self, embedder=embedder, settings=replace(self.settings, query_means={}))
+        if embedder == self.embedder:
+            return self
+        return replace(self, embedder=embedder, settings=replace(self.settings, query_means={}, reranker=None))
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> IndexVersion:
