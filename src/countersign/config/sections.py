@@ -361,7 +361,7 @@ RETENTION_KEYS = (
 )
 SHADOW_KEYS = (
     Key("share", number(0, 1), "Share of the questions, from 0 to 1, on which the newest ready index version searches too, after the answer was given.", "0"),
-)
+)  # fmt: skip
 PARSING_KEYS = (
     Key("max_size", size, "Largest file.", "200 MiB", field="max_bytes"),
     Key("max_pages", whole(1, 100_000), "Most pages of a document.", "5000"),
