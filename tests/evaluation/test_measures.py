@@ -101,6 +101,8 @@ def test_the_cheapest_of_those_as_good_as_the_best_is_recommended() -> None:
     assert recommend([live, bad], live).reason == "live_is_as_good"
     cheaper = _run("cheaper", [0.2, 0.6] * 30, 1)
     assert recommend([live, cheaper], live).reason == "cheaper_than_live"
+    assert recommend([live, best], live, drafted=31).reason == "mostly_drafted"
+    assert recommend([live, best], live, drafted=30).reason == "better_than_live"
     few = [_run("live", [0.1] * 5, 5), _run("other", [1.0] * 5, 1)]
     assert recommend(few, few[0]).reason == "too_few_questions"
     assert recommend(few, few[0]).chosen.name == "live"

@@ -210,6 +210,7 @@ class Tuning:
             wanted.assistant, bench.sources, total, len(bench.documents), len(asked), not_there, self._clock.now(),
         )  # fmt: skip
         texts = {each.id: each for each in asked}
+        drafted = sum(each.origin == "drafted" and not each.edited for each in asked)
         shown = tuple(
             Shown(
                 texts[each.question_id].text,
@@ -220,7 +221,7 @@ class Tuning:
             for each in disagreements(runs, _SHOWN)
         )
         summaries = tuple(summarise(run, None if run.name == LIVE else live) for run in runs)
-        return Tuned(measured, summaries, recommend(runs, live), shown)
+        return Tuned(measured, summaries, recommend(runs, live, drafted), shown)
 
     async def _record(self, wanted: Wanted, tuned: Tuned) -> None:
         facts: dict[str, object] = {

@@ -16,7 +16,9 @@ SAME_COST_MS: Final = 1.0
 """Costs per question that differ by less than this share, or this time, are the same: processor time is not measured
 better, and less is not worth a change."""
 
-Reason = Literal["too_few_questions", "live_is_as_good", "better_than_live", "cheaper_than_live"]
+Reason = Literal[
+    "too_few_questions", "mostly_drafted", "live_is_as_good", "better_than_live", "cheaper_than_live"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,15 @@ class Recommendation:
     reason: Reason
 
 
-def recommend(runs: Sequence[Run], live: Run) -> Recommendation:
+def recommend(runs: Sequence[Run], live: Run, drafted: int = 0) -> Recommendation:
     """`live` is one of `runs`. Not worse than the best: the interval of the paired difference reaches 0, and the mean
-    loses at most `LOSS`."""
+    loses at most `LOSS`. `drafted` of the questions repeat the words of a document as they were drafted: where they are
+    most, nothing is recommended, because they make words look better than meaning."""
     best = max(runs, key=lambda run: (_mean(run), run.name == live.name))
     if len(live.judged) < LEAST_QUESTIONS:
         return Recommendation(live, best, (), "too_few_questions")
+    if 2 * drafted > len(live.judged):
+        return Recommendation(live, best, (), "mostly_drafted")
     as_good = [run for run in runs if run is best or _not_worse(run, best)]
     cheapest = min(run.cpu_ms for run in as_good)
     cheap = [run for run in as_good if run.cpu_ms <= cheapest + max(SAME_COST_MS, SAME_COST * cheapest)]

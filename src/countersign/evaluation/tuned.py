@@ -111,6 +111,7 @@ def _interval(of: Interval) -> dict[str, Any]:
 
 ADVICE: dict[str, str] = {
     "too_few_questions": "There are not enough questions to tell: at least {least} are needed, better 100. Keep what answers now, and confirm more questions.",
+    "mostly_drafted": "Most questions stand as they were drafted, in the words of the documents: that makes words look better than meaning. Keep what answers now; put the questions as people would, or bring questions that were asked.",
     "live_is_as_good": "Keep what answers now: no candidate is better, and none as good is cheaper, beyond what chance explains.",
     "better_than_live": "Take “{chosen}”: it is better than what answers now, and of all that are as good as the best (“{best}”) it costs least per question.",
     "cheaper_than_live": "Take “{chosen}”: it finds as much as what answers now, and as the best (“{best}”), and costs less per question.",

@@ -36,6 +36,9 @@ ADVICES = {
     "too_few_questions": N_(
         "There are not enough questions to tell: at least {least} are needed, better 100. Keep what answers now, and confirm more questions."
     ),
+    "mostly_drafted": N_(
+        "Most questions stand as they were drafted, in the words of the documents: that makes words look better than meaning. Keep what answers now; put the questions as people would, or bring questions that were asked."
+    ),
     "live_is_as_good": N_(
         "No candidate is better than what answers now, and none as good is cheaper, beyond what chance explains."
     ),
@@ -48,6 +51,7 @@ ADVICES = {
 }
 HEADLINES = {
     "too_few_questions": (N_("Not enough questions to tell"), "warn"),
+    "mostly_drafted": (N_("Ask as people ask"), "warn"),
     "live_is_as_good": (N_("Keep what answers now"), "good"),
     "better_than_live": (N_("A better way was found"), "calm"),
     "cheaper_than_live": (N_("A cheaper way was found"), "calm"),
