@@ -248,6 +248,16 @@ async def test_what_comes_in_changes_or_goes_reaches_every_version_in_one_commit
         assert await in_step(house, SMALL.key) and await in_step(house, LIVE)
 
 
+async def test_every_passage_opens_with_what_its_document_calls_itself(tmp_path: Path) -> None:
+    async with bank(tmp_path) as house:
+        await push(house, await operator_of(house), "yard", "# Rules of the yard\n\n" + HANDBOOK)
+        await built(house, version())
+        for chunking in (LIVE, SMALL.key):
+            found = await passages(house, chunking)
+            assert found
+            assert {row["index_text"].split("\n")[0] for row in found} == {"Rules of the yard"}
+
+
 async def test_a_successor_ends_the_passages_of_every_version(tmp_path: Path) -> None:
     async with bank(tmp_path) as house:
         operator, clerk = await operator_of(house), await person(house, "aigerim")

@@ -255,7 +255,7 @@ class Ingestion:
         source = pending.document
         parsed = await self._parse(pending.blob, source.filename, source.mime)
         parsed, quarantine = await self._judged(source, parsed)
-        title = source.title or parsed.title or source.filename
+        title = title_of(source.title, source.filename, parsed)
         wanted = parsed.status in SEARCHABLE and not quarantine
         cuts = await self._cuts(parsed, title, source.residency, {}) if wanted else {}
         if wanted and not parsed.attachments and not any(cut.chunks for cut in cuts.values()):
@@ -276,7 +276,7 @@ class Ingestion:
         if uncut is None:
             return {"skipped": True}
         parsed = await self._parse(uncut.blob, uncut.filename, uncut.mime)
-        title = uncut.title or parsed.title or uncut.filename
+        title = title_of(uncut.title, uncut.filename, parsed)
         cut = None
         if parsed.status in SEARCHABLE:
             cut = await self._cut(parsed, title, uncut.residency, chunking)
@@ -360,6 +360,11 @@ def _part_problem(parent: SourceDocument, said: SourceDocument | None) -> str:
     if said is None:
         return parent.quarantine
     return "wrong_tenant" if said.tenant != parent.tenant else said.quarantine
+
+
+def title_of(said: str, filename: str, parsed: ParsedDocument) -> str:
+    """What a document is called: as its source says, else as it says itself. A file's name is neither."""
+    return (said if said != filename else "") or parsed.title or filename
 
 
 def text_hash(index_text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, insert, select, update
 
-from countersign.corpus.ingest import Cut, Indexable, Pending, Received, Seen, Uncut
+from countersign.corpus.ingest import Cut, Indexable, Pending, Received, Seen, Uncut, title_of
 from countersign.corpus.seams import Vectors
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, ParseStatus, Rights, SourceDocument
@@ -171,8 +171,9 @@ def _note_outcome(
     if outcome.quarantine:
         status, reason = DocumentStatus.QUARANTINED, outcome.quarantine
     values: dict[str, Any] = {"status": status, "reason": reason, "updated": iso(now), "seq": seq}
-    if not pending.document.title or pending.document.title == pending.document.filename:
-        values["title"] = parsed.title or pending.document.filename
+    said = pending.document
+    if said.title in ("", said.filename):
+        values["title"] = title_of("", said.filename, parsed)
     connection.execute(update(document).where(document.c.id == pending.document_id).values(**values))
     version = {
         "state": status.value,
