@@ -109,6 +109,7 @@ def stopped_after_one(*arguments):
         os.kill(os.getpid(), signals.pop())
 
 WorkingFile.store = stopped_after_one
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's work in the background ignores it
 main()
 """
 
