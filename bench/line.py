@@ -19,12 +19,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import psutil
+from sqlalchemy.schema import CreateTable
 
 from bench.collections import cache_folder
 from countersign.app import house as joined
@@ -34,6 +36,7 @@ from countersign.corpus.embedding import EmbeddedE5
 from countersign.corpus.seams import Vectors
 from countersign.domain.answers import Question
 from countersign.domain.workspace import EmbeddingSettings, Workspace
+from countersign.storage.tables import metadata
 from tests.workspaces import opened, person, workspace, write_files
 
 PASSAGES_EACH = 100
@@ -76,8 +79,14 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
+def _schema() -> str:
+    """Names the tables that a kept workspace was made with."""
+    written = "".join(str(CreateTable(table)) for table in metadata.sorted_tables)
+    return sha256(written.encode()).hexdigest()[:8]
+
+
 async def _run(documents: int, questions: int, *, with_vectors: bool) -> dict[str, Any]:
-    root = cache_folder() / f"line-{documents}-{'vectors' if with_vectors else 'words'}"
+    root = cache_folder() / f"line-{documents}-{'vectors' if with_vectors else 'words'}-{_schema()}"
     settings = _settings(root, with_vectors)
     kept = (root / "read-in").exists()
     if not kept:

@@ -64,7 +64,9 @@ class IndexVersion:
         """The same for another embedder; what was learned from the vectors of this one says nothing about its."""
         if embedder == self.embedder:
             return self
-        return replace(self, embedder=embedder, settings=replace(self.settings, query_means={}, reranker=None))
+        return replace(
+            self, embedder=embedder, settings=replace(self.settings, query_means={}, reranker=None)
+        )
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> IndexVersion:

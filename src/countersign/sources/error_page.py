@@ -15,7 +15,27 @@ _HTML = re.compile(
     re.S,
 )
 _NEVER_HTML = frozenset(
-    ["pdf", "docx", "xlsx", "pptx", "docm", "xlsm", "pptm", "odt", "ods", "odp", "epub", "zip", "png", "jpg", "jpeg", "tif", "tiff", "gif", "webp"]
+    [
+        "pdf",
+        "docx",
+        "xlsx",
+        "pptx",
+        "docm",
+        "xlsm",
+        "pptm",
+        "odt",
+        "ods",
+        "odp",
+        "epub",
+        "zip",
+        "png",
+        "jpg",
+        "jpeg",
+        "tif",
+        "tiff",
+        "gif",
+        "webp",
+    ]
 )
 """Formats that never begin as HTML does. Old `.doc` and `.xls` are missing: many programs write HTML under these names."""
 _SHORT, _LONG = 200, 3_000
