@@ -42,10 +42,15 @@ _ATTRIBUTES: tuple[tuple[str, ...], ...] = tuple(
 )  # fmt: skip
 
 
-def attributes(text: str) -> frozenset[int]:
-    """The attributes that a text speaks of, as numbers that mean the same for every text."""
-    folded = fold(text)
-    return frozenset(n for n, pattern in enumerate(_patterns()) if pattern.search(folded))
+ALL = frozenset(range(len(_ATTRIBUTES)))
+
+
+def attributes(text: str, among: frozenset[int] = ALL) -> frozenset[int]:
+    """Those of the attributes `among` that a text speaks of, as numbers that mean the same for every text."""
+    if not among:
+        return among
+    folded, patterns = fold(text), _patterns()
+    return frozenset(n for n in among if patterns[n].search(folded))
 
 
 @lru_cache(maxsize=4_096)

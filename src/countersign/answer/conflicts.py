@@ -9,7 +9,7 @@ not ours to make.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -23,7 +23,10 @@ from countersign.answer.twins import Words, difference, words_of_sentence
 from countersign.corpus.glossary import concepts
 from countersign.corpus.terms import content_terms, found_in
 from countersign.domain.answers import Citation, ConflictNote
-from countersign.domain.documents import Passage
+from countersign.domain.documents import Language, Passage
+
+Asks = Mapping[Language, AskedFor]
+"""What the question asks for, read in the language of each passage."""
 
 _LEAST_SAME = 0.7
 _LEAST_QUESTION = 0.34
@@ -71,6 +74,7 @@ def find_conflicts(
     """Conflicts about what was asked, each pair of values once."""
     readings = readings or Readings()
     looked_at = passages[:_MAX_PASSAGES]
+    asks = {language: asked_for(question, language) for language in {p.language for p in looked_at}}
     asked = [
         statement
         for passage in looked_at
@@ -78,14 +82,14 @@ def find_conflicts(
     ]
     found: list[Conflict] = []
     for first, second in combinations(asked, 2):
-        values = None if _other_subject(first, second, question) else _disagreement(first, second)
+        values = None if _other_subject(first, second, asks) else _disagreement(first, second)
         if values is not None:
             found.append(Conflict(first.text, values, (first.passage, second.passage)))
     if question:
-        found += _twins(looked_at, question, readings)
-        found += _copies(looked_at, question)
-        found += _slots(looked_at, question, readings)
-        found = _which_first(_namesakes(looked_at, question, readings), found)
+        found += _twins(looked_at, asks, readings)
+        found += _copies(looked_at, asks)
+        found += _slots(looked_at, asks, readings)
+        found = _which_first(_namesakes(looked_at, asks, readings), found)
     once: list[Conflict] = []
     for conflict in found:
         if not any(_repeats(conflict, known) for known in once):
@@ -109,11 +113,11 @@ def _repeats(conflict: Conflict, known: Conflict) -> bool:
     return (alike(a, c) and alike(b, d)) or (alike(a, d) and alike(b, c))
 
 
-def _other_subject(first: _Statement, second: _Statement, question: str) -> bool:
+def _other_subject(first: _Statement, second: _Statement, asks: Asks) -> bool:
     """The question names what only one of the two speaks of: the Gold card, where the other has the Silver card."""
-    if not question or first.passage.language != second.passage.language:
+    if first.passage.language != second.passage.language:
         return False
-    asked = asked_for(question, first.passage.language).terms
+    asked = asks[first.passage.language].terms
     mine, theirs = first.words - second.words, second.words - first.words
     return bool(mine and theirs) and bool(mine & asked) != bool(theirs & asked)
 
@@ -132,11 +136,11 @@ def noted(conflicts: Sequence[Conflict], citations: Sequence[Citation]) -> tuple
     )
 
 
-def _twins(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+def _twins(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[Conflict]:
     """Sentences of two documents that differ in one stretch only."""
     said: list[tuple[Passage, Words, AskedFor, frozenset[str]]] = []
     for passage in passages:
-        asked = asked_for(question, passage.language)
+        asked = asks[passage.language]
         context = frozenset(content_terms(context_of(passage), passage.language))
         units = [unit for unit in readings.units(passage, passage.language) if not unit.is_carried]
         said += [
@@ -153,7 +157,7 @@ def _twins(passages: Sequence[Passage], question: str, readings: Readings) -> li
     return found
 
 
-def _copies(passages: Sequence[Passage], question: str) -> list[Conflict]:
+def _copies(passages: Sequence[Passage], asks: Asks) -> list[Conflict]:
     """What was changed in one of two passages that are otherwise copies."""
     whole = [copy_of(words_of_sentence(passage.text, passage.language, _MAX_WORDS)) for passage in passages]
     found: list[Conflict] = []
@@ -161,9 +165,8 @@ def _copies(passages: Sequence[Passage], question: str) -> list[Conflict]:
         if mine.document_id == theirs.document_id or mine.language != theirs.language:
             continue
         if copied(first, second):
-            asked = asked_for(question, mine.language)
             here, there = (frozenset(content_terms(context_of(p), p.language)) for p in (mine, theirs))
-            for (start, end), *values in changed(first, second, asked, here ^ there):
+            for (start, end), *values in changed(first, second, asks[mine.language], here ^ there):
                 text = mine.text[max(0, start - _SUBJECT_CHARS) : end + _SUBJECT_CHARS]
                 found.append(Conflict(text, (values[0], values[1]), (mine, theirs)))
     return found
@@ -182,13 +185,13 @@ def _telling(units: Sequence[Unit], asked: AskedFor, context: frozenset[str]) ->
     ]
 
 
-def _slots(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+def _slots(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[Conflict]:
     """Different values for the time or figure that was asked for."""
     languages = {passage.language for passage in passages}
     found: list[Conflict] = []
     for language in sorted(languages):
         own = [passage for passage in passages if passage.language == language]
-        answers = slot_answers(own, asked_for(question, language), readings)
+        answers = slot_answers(own, asks[language], readings)
         best = max((answer.covered for answer in answers), default=0.0)
         for first, second in combinations([a for a in answers if a.covered >= best - _NEARLY], 2):
             if rivals(first, second):
@@ -197,11 +200,11 @@ def _slots(passages: Sequence[Passage], question: str, readings: Readings) -> li
     return found
 
 
-def _namesakes(passages: Sequence[Passage], question: str, readings: Readings) -> list[Conflict]:
+def _namesakes(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[Conflict]:
     """Different things of the name that was asked about."""
     found: list[Conflict] = []
     for language in sorted({passage.language for passage in passages}):
-        asked = asked_for(question, language)
+        asked = asks[language]
         own = bearers([passage for passage in passages if passage.language == language], asked, readings)
         found += [
             Conflict(first.text, (first.label, second.label), (first.passage, second.passage), same_name=True)

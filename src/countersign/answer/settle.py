@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from countersign.answer.generate import CUT_SHORT
@@ -51,7 +52,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
     decision = turn.decision
     if decision is None:
         raise AssertionError("the walk ends with a decision")
-    served = turn.served
+    served, conflicts = turn.served, _redacted_conflicts(line, turn)
     answer = Answer(
         answer_id=turn.answer_id,
         tenant=turn.principal.tenant,
@@ -59,7 +60,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
         assistant=turn.assistant.name,
         task=turn.question.task,
         status=decision.status,
-        text=_with_notes(line, turn),
+        text=_with_notes(turn, conflicts),
         release=turn.release,
         created=turn.started,
         as_of=turn.asked_for or turn.data_as_of or turn.as_of,
@@ -67,7 +68,7 @@ def _answer(line: Line, turn: Turn) -> Answer:
         confidence=turn.confidence,
         citations=_redacted(line, turn),
         claims=turn.claims,
-        conflicts=_redacted_conflicts(line, turn),
+        conflicts=conflicts,
         warnings=(*turn.warnings, *decision.warnings),
         hold_reasons=decision.hold_reasons,
         model=served.model if served else "",
@@ -93,13 +94,13 @@ def _answer(line: Line, turn: Turn) -> Answer:
     return answer
 
 
-def _with_notes(line: Line, turn: Turn) -> str:
+def _with_notes(turn: Turn, conflicts: Sequence[ConflictNote]) -> str:
     """The draft, and under it what its documents contradict each other in, and the day it speaks of if not today."""
     if not turn.draft or turn.question.task != "answer" or CUT_SHORT in turn.warnings:
         return turn.draft
     notes = [
         note_of_conflict(turn.language, note.values, note.citations, same_name=note.same_name)
-        for note in _redacted_conflicts(line, turn)[:_MAX_CONFLICTS_TOLD]
+        for note in conflicts[:_MAX_CONFLICTS_TOLD]
     ]
     asked_for = turn.asked_for
     if asked_for is not None and asked_for.date() != turn.started.date():

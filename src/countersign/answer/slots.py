@@ -28,7 +28,6 @@ _STATED = r"(?: (?:is|was|are|were) |\s?[:—–]\s?)(?:an? |the |это )?" + _
 _LABELLED = r" (?:\( ?\w+ ?\) )?" + _CAPITALS
 _MODIFIED = _CAPITALS + " "
 _CLAUSE = re.compile(r"[,;]\s(?!\d{4})")
-_NO_ATTRIBUTE: frozenset[int] = frozenset()
 _LIFE = re.compile(r"\((?P<born>[^()–—]{4,40}?)\s?[–—-]\s?(?P<died>[^()–—]{4,40})\)")
 _YEAR = re.compile(r"(?<![\d,.])(?:1[0-9]|20)\d\d(?!\d|[,.]\d)")
 _MAX_VALUES = 2
@@ -132,7 +131,7 @@ def _covered(unit: Unit, own: frozenset[str], around: frozenset[str], asked: Ask
     rest = asked.terms - asked.names
     if named + len(rest) < _LEAST_COVERED[asked.kind] * len(asked.terms):
         return 0.0
-    stated = asked.wanted & attributes(unit.text) if asked.wanted else _NO_ATTRIBUTE
+    stated = attributes(unit.text, asked.wanted)
     if asked.wanted & {BIRTH, DEATH} and _LIFE.search(unit.text):
         stated = asked.wanted
     if not stated and not any(term in own or term in parts for term in asked.terms):
@@ -159,7 +158,7 @@ def _times(unit: Unit, asked: AskedFor) -> dict[str, str]:
     found = _dates_of(unit.facts, unit.text)
     if len(found) > 1 and asked.wanted:  # those of the clause that speaks of what is asked
         for clause in _CLAUSE.split(unit.text):
-            told = _dates_of(facts(clause), clause) if asked.wanted & attributes(clause) else {}
+            told = _dates_of(facts(clause), clause) if attributes(clause, asked.wanted) else {}
             if told:
                 return told
     return found
@@ -180,7 +179,7 @@ def _names(unit: Unit, asked: AskedFor) -> dict[str, str]:
     found = [m for m in _NAME.finditer(unit.text) if not is_stop_word(fold(m.group()))]
     found = [m for m in found if asked.attribute.isdisjoint(content_terms(m.group(), "en"))]
     if len(found) > _MAX_VALUES:  # those that are told to be what is asked for
-        found = [m for m in found if asked.wanted & attributes(_before(unit.text, m.start()))]
+        found = [m for m in found if attributes(_before(unit.text, m.start()), asked.wanted)]
     return {" ".join(sorted(fold(m.group()).split())): m.group() for m in found}
 
 
@@ -208,7 +207,7 @@ def _things(unit: Unit, asked: AskedFor) -> dict[str, str]:
 def _figures(unit: Unit, asked: AskedFor) -> dict[str, str]:
     numbers = [number for number in unit.facts.numbers if not _YEAR.fullmatch(number.text)]
     if len(numbers) > _MAX_VALUES:  # those beside the word for what is asked
-        numbers = [number for number in numbers if asked.wanted & attributes(_beside(unit, number))]
+        numbers = [number for number in numbers if attributes(_beside(unit, number), asked.wanted)]
     return {
         "/".join(sorted(f"{value.normalize():f}" for value in number.values)) + f" {number.kind}": number.text
         for number in numbers
