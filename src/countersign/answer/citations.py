@@ -240,7 +240,7 @@ def best_quote(passage: Passage, resting: str) -> tuple[int, int]:
 
 
 def _sentence_scores(passage: Passage, spans: list[tuple[int, int]], resting: str) -> list[float]:
-    language = detect(resting)
+    language = passage.language if resting in passage.text else detect(resting)
     same = passage.language in (language, "und")
     wanted = frozenset(content_terms(resting, language)) if same else concepts(resting)
     digits = frozenset(re.findall(r"\d+", resting))
