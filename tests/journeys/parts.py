@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -55,9 +56,17 @@ async def ask(house: House, principal: Principal, text: str, **more: Any) -> Ans
     return await house.asking.ask(principal, Question("staff-help", text, **more))
 
 
+_ID = re.compile(r"\b[a-z]+_[0-9a-z]{25}\b")
+
+
+def without_ids(text: str) -> str:
+    """Sentences of refusal and holding name their answer, and now and then a random id holds the figure looked for."""
+    return _ID.sub("", text)
+
+
 def said_in(answer: Answer) -> str:
     """Every text of an answer that its asker gets, as one."""
-    return "\n".join(
+    said = "\n".join(
         [
             answer.text,
             answer.draft,
@@ -68,6 +77,7 @@ def said_in(answer: Answer) -> str:
             *answer.hold_reasons,
         ]
     )
+    return without_ids(said)
 
 
 async def push(house: House, principal: Principal, name: str, text: str | bytes, **said: Any) -> Received:

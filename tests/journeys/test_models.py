@@ -23,6 +23,7 @@ from countersign.domain.workspace import (
 from countersign.testing.faulty_model import Fault, FaultyModel
 from countersign.testing.prompts import SeenPrompt
 from countersign.testing.scripted_model import ScriptedModel
+from tests.journeys.parts import without_ids
 from tests.workspaces import EXTRACTIVE, assistant, opened, person, workspace, write_files
 
 pytestmark = pytest.mark.anyio
@@ -100,7 +101,7 @@ async def test_an_invented_figure_is_marked_and_held(tmp_path: Path) -> None:
         held = await house.asking.ask(clerk, Question("staff-help", SIM))
         assert held.status is AnswerStatus.HELD
         assert "unsupported_claims" in held.hold_reasons
-        assert "700" not in held.text
+        assert "700" not in without_ids(held.text)
         assert "invented_citation" in held.warnings
         reviewer = await person(house, "timur", ["staff", "quality"], roles=["reviewer"])
         [item] = await house.desk.queue(reviewer)
@@ -174,7 +175,7 @@ async def test_rights_lost_while_the_model_writes_discard_the_draft(tmp_path: Pa
         clerk = await person(house, "aigerim", ["staff"])
         answer = await house.asking.ask(clerk, Question("staff-help", SIM))
         assert answer.status is AnswerStatus.REFUSED
-        assert "500" not in answer.text
+        assert "500" not in without_ids(answer.text)
         assert answer.citations == ()
 
 
