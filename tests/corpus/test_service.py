@@ -233,6 +233,23 @@ def deep_docx(depth: int) -> bytes:
 
 XXE = '<?xml version="1.0"?><!DOCTYPE w:document [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
 LAUGHS = '<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+
+
+def forged_kind(at: int, what: bytes) -> bytes:
+    """An EPUB whose first entry, which says its kind, has other bytes `at` (of its local header, name included)."""
+    whole = bytearray(files.package({"mimetype": "application/epub+zip" * 20, "a.xhtml": "<html/>"}))
+    at += len("mimetype") if at >= 30 else 0
+    whole[at : at + len(what)] = what
+    return bytes(whole)
+
+
+def forged_directory(offset: int) -> bytes:
+    whole = files.package({"mimetype": "application/epub+zip"})
+    end = whole.rfind(b"PK\x05\x06")
+    locator = b"PK\x06\x07" + bytes(4) + offset.to_bytes(8, "little") + bytes(4)
+    return whole[:end] + locator + whole[end:]
+
+
 HOSTILE: dict[str, tuple[str, bytes, str, str]] = {
     "bomb": ("a.docx", zip_with_fake_size(1 << 30), "refused_limit", "archive_size"),
     "xxe": (
@@ -263,6 +280,9 @@ HOSTILE: dict[str, tuple[str, bytes, str, str]] = {
     "blank docx": ("a.docx", files.docx(files.paragraph(" ")), "empty", "no_text"),
     "too large": ("a.txt", b"x" * 3_000_000, "refused_limit", "file_size"),
     "archive": ("a.zip", files.package({"a.txt": "x"}), "unsupported", "archive"),
+    "damaged name of its kind": ("a.epub", forged_kind(30, b"\xff" * 10), "corrupt", "archive_entry"),
+    "a lock on one entry only": ("a.epub", forged_kind(6, b"\x01"), "corrupt", ""),
+    "directory beyond its end": ("a.epub", forged_directory(2**63 + 5), "corrupt", "archive_entry"),
 }
 
 

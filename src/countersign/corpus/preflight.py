@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Literal
@@ -66,6 +67,12 @@ MAX_UNPACKED_BYTES = 1024**3
 MAX_RATIO, RATIO_FLOOR_BYTES = 200, 64 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 _TAIL_BYTES = 8_192
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, struct.error, ValueError, OverflowError, EOFError, LookupError, RuntimeError, OSError,
+)  # fmt: skip
+"""Whatever a damaged or forged archive makes a reader of its directory raise."""
+_PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The others may ask for gigabytes before the first byte comes out."""
 _CUT_SHORT = Finding("truncated", "warning", "the end of the file is missing")
 
 
@@ -216,7 +223,7 @@ def _zip(file: BinaryIO, size: int) -> Preflight:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
             return _zip_entries(archive, size)
-    except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, EOFError, KeyError) as error:
+    except _BROKEN_ARCHIVE as error:
         reason = (
             "archive_directory" if isinstance(error, zipfile.BadZipFile | struct.error) else "archive_entry"
         )
@@ -281,7 +288,10 @@ def _zip_kind(archive: zipfile.ZipFile, names: set[str]) -> Kind:
 def _read_small(archive: zipfile.ZipFile, names: set[str], name: str) -> bytes:
     if name not in names:
         return b""
-    with archive.open(name) as member:
+    entry = archive.getinfo(name)
+    if entry.flag_bits & 1 or entry.compress_type not in _PLAIN_METHODS:
+        return b""
+    with archive.open(entry) as member:
         return member.read(262_144)
 
 
