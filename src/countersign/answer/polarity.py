@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from countersign.corpus.terms import fold
 
+_WORD = re.compile(r"\w+")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nor|neither|cannot|without|unable|free|prohibit\w+|forbid\w*|\w+n['’]t|"
     r"не|нет|нельзя|ни|без|никогда|никак\w*|невозможно|запрещ\w+|недопустим\w+|бесплатн\w+|"
@@ -80,20 +81,31 @@ def opposites(first: str, second: str) -> str:
 
 def _sides(text: str) -> tuple[tuple[str, str], ...]:
     """For every pair of opposites, the first word of either side that the text has."""
-    folded = fold(text)
-    return tuple((_first(folded, left), _first(folded, right)) for left, right in _patterns())
+    first: dict[tuple[int, int], str] = {}
+    for word in _WORD.findall(fold(text)):
+        for place in _places_of(word):
+            first.setdefault(place, word)
+    return tuple((first.get((pair, 0), ""), first.get((pair, 1), "")) for pair in range(len(_OPPOSITES)))
+
+
+@lru_cache(maxsize=65_536)
+def _places_of(word: str) -> tuple[tuple[int, int], ...]:
+    """The (pair, side)s of opposites that a folded word belongs to."""
+    rows = _by_first_letters().get(word[:2], ())
+    return tuple(
+        (pair, side)
+        for beginning, whole, pair, side in rows
+        if (word == beginning if whole else word.startswith(beginning))
+    )
 
 
 @lru_cache(maxsize=1)
-def _patterns() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
-    return tuple((_any_of(left), _any_of(right)) for left, right in _OPPOSITES)
-
-
-def _any_of(beginnings: tuple[str, ...]) -> re.Pattern[str]:
-    parts = [f"{re.escape(b[:-1])}(?!\\w)" if b.endswith("=") else f"{re.escape(b)}\\w*" for b in beginnings]
-    return re.compile(r"(?<!\w)(?:" + "|".join(parts) + ")")
-
-
-def _first(folded: str, pattern: re.Pattern[str]) -> str:
-    match = pattern.search(folded)
-    return match.group() if match else ""
+def _by_first_letters() -> dict[str, list[tuple[str, bool, int, int]]]:
+    """(beginning, whether it is the whole word, pair, side) by their first two letters."""
+    table: dict[str, list[tuple[str, bool, int, int]]] = {}
+    for pair, sides in enumerate(_OPPOSITES):
+        for side, beginnings in enumerate(sides):
+            for written in beginnings:
+                bare = written.rstrip("=")
+                table.setdefault(bare[:2], []).append((bare, bare != written, pair, side))
+    return table

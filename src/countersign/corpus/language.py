@@ -13,6 +13,8 @@ _KAZAKH = frozenset("әғқңөұүһі")
 _KAZAKH_ONLY = frozenset("әғқұ")
 _OTHER_CYRILLIC = frozenset("їєґўјљњћђџѓќӣӯҳҷ")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_NOT_CYRILLIC = re.compile("[^\u0400-\u052f]+")
+_NOT_LATIN = re.compile("[^\0-\u024f]+")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,11 +46,12 @@ def detect(text: str) -> Language:
     letters = "".join(words)
     if len(letters) < MIN_LETTERS:
         return "und"
-    cyrillic = sum(1 for char in letters if "\u0400" <= char <= "\u052f")
-    latin = sum(1 for char in letters if char < "\u0250")
-    if cyrillic >= 0.5 * len(letters):
-        return _cyrillic(sample, words, [char for char in letters if "\u0400" <= char <= "\u052f"])
-    if latin >= 0.5 * len(letters):
+    if letters.isascii():
+        return _latin(sample, words, len(letters))
+    cyrillic = _NOT_CYRILLIC.sub("", letters)
+    if len(cyrillic) >= 0.5 * len(letters):
+        return _cyrillic(sample, words, cyrillic)
+    if len(_NOT_LATIN.sub("", letters)) >= 0.5 * len(letters):
         return _latin(sample, words, len(letters))
     return _other(sample, len(letters), {"en", "ru", "kk"})
 
@@ -65,18 +68,18 @@ def of_parts(parts: Iterable[tuple[Language, int]]) -> tuple[Language, ...]:
     )
 
 
-def _cyrillic(sample: str, words: list[str], letters: list[str]) -> Language:
-    special = sum(1 for char in letters if char in _KAZAKH)
-    if any(char in _OTHER_CYRILLIC for char in letters):
+def _cyrillic(sample: str, words: list[str], letters: str) -> Language:
+    special = sum(map(letters.count, _KAZAKH))
+    if not _OTHER_CYRILLIC.isdisjoint(letters):
         return _other(sample, len(letters), {"kk"} if special < 0.02 * len(letters) else set())
     if special >= 0.02 * len(letters):
-        if len(letters) >= 60 and not any(char in _KAZAKH_ONLY for char in letters):
+        if len(letters) >= 60 and _KAZAKH_ONLY.isdisjoint(letters):
             return _other(
                 sample, len(letters), {"en"}
             )  # Kyrgyz, Mongolian or Ukrainian share some of the letters
         return "kk"
-    kazakh = sum(1 for word in words if word in _KAZAKH_WORDS)
-    russian = sum(1 for word in words if word in _RUSSIAN_WORDS)
+    kazakh = sum(map(_KAZAKH_WORDS.__contains__, words))
+    russian = sum(map(_RUSSIAN_WORDS.__contains__, words))
     if kazakh > russian:
         return "kk"
     if russian or len(letters) < 60:
@@ -86,7 +89,7 @@ def _cyrillic(sample: str, words: list[str], letters: list[str]) -> Language:
 
 
 def _latin(sample: str, words: list[str], letters: int) -> Language:
-    english = sum(1 for word in words if word in _ENGLISH_WORDS)
+    english = sum(map(_ENGLISH_WORDS.__contains__, words))
     if english >= max(1, 0.15 * len(words)):
         return "en"
     if letters >= MIN_LETTERS_OTHER:
