@@ -60,6 +60,8 @@ def test_a_manifest_row_gives_rights_dates_and_labels(tmp_path: Path) -> None:
         ({"acl": ["!group:hr"]}, "rights_unsupported"),
         ({"acl": ["group:"]}, "rights_unsupported"),
         ({"acl": ["group:a,group:b"]}, "rights_unsupported"),
+        ({"acl": ["tenant:*"], "acl_deny": ["interns"]}, "rights_unsupported"),
+        ({"acl": ["tenant:*"], "Deny": {"group": "interns"}}, "rights_unsupported"),
         ({"acl": ["tenant:*"], "valid_from": "soon"}, "metadata_invalid"),
         ({"acl": ["tenant:*"], "tenant": "telecom"}, "wrong_tenant"),
     ],
@@ -80,6 +82,48 @@ def test_no_row_an_empty_list_and_an_unreadable_row_all_mean_nobody(tmp_path: Pa
     documents = listed(tmp_path)
     assert all(documents[name].rights.nobody for name in ("a.md", "b.md", "c.md"))
     assert "no row" in documents["a.md"].rights_origin
+
+
+BOARD, STAFF = {"acl": ["board"]}, {"acl": ["staff"]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "quarantine", "readers"),
+    [
+        (BOARD, STAFF, "", Rights.of([], ["group:board", "group:staff"]).clauses[1:]),
+        (STAFF, STAFF, "", (frozenset({"group:staff"}),)),
+        (STAFF, {"acl": []}, "", ()),
+        ({**STAFF, "deny": ["interns"]}, STAFF, "rights_unsupported", ()),
+        (STAFF, {**STAFF, "deny": ["interns"]}, "rights_unsupported", ()),
+        ({**STAFF, "residency": "kz"}, {**STAFF, "residency": "eu"}, "metadata_invalid", ()),
+    ],
+)
+def test_two_rows_about_one_file_let_in_only_whom_both_do(
+    tmp_path: Path,
+    first: dict[str, object],
+    second: dict[str, object],
+    quarantine: str,
+    readers: tuple[frozenset[str], ...],
+) -> None:
+    rows = [{"file": "a.md", **first}, {"file": "b.md", "acl": ["staff"]}, {"file": "a.md", **second}]
+    write_files(tmp_path / "files", {"a.md": "text"}, rows)
+    document = listed(tmp_path)["a.md"]
+    assert (document.quarantine, document.rights.clauses) == (quarantine, readers)
+    assert document.rights_origin == "manifest.jsonl line 1 and 3"
+
+
+def test_two_rows_about_one_file_keep_its_residency(tmp_path: Path) -> None:
+    rows = [{"file": "a.md", **STAFF, "residency": "kz"}, {"file": "a.md", **STAFF, "title": "A"}]
+    write_files(tmp_path / "files", {"a.md": "text"}, rows)
+    document = listed(tmp_path)["a.md"]
+    assert (document.residency, document.title, document.quarantine) == ("kz", "A", "")
+
+
+def test_a_name_in_other_code_points_is_no_match_and_is_told(tmp_path: Path) -> None:
+    composed, apart = "Ереже \u0439.md", "Ереже \u0438\u0306.md"
+    write_files(tmp_path / "files", {apart: "text"}, [{"file": composed, **STAFF}])
+    document = listed(tmp_path)[apart]
+    assert document.rights.nobody and "code points" in document.rights_origin
 
 
 def test_the_first_matching_rule_decides(tmp_path: Path) -> None:

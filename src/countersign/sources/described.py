@@ -48,13 +48,18 @@ class Describer:
             return (self._posix.said(way) if whole else _NOT_TOLD), ()
         if self._sidecar is None:
             return said_by_rules(path, self._settings), ()
-        origin = f"{self._settings.rights_sidecar} has no row for it: nobody"
-        said = self._sidecar.files.get(path, Said({}, Rights(), origin))
+        said = self._sidecar.files.get(path) or Said({}, Rights(), self._unnamed(path, self._sidecar))
         attached = self._sidecar.attachments.get(path, {})
         parts = (
             self._describe(f"{path}#{name}", name, part.inside(said), None) for name, part in attached.items()
         )
         return said, tuple(parts)
+
+    def _unnamed(self, path: str, sidecar: Sidecar) -> str:
+        """Not taken for the same name: there may be a file of either."""
+        if sidecar.named_otherwise(path):
+            return f"{self._settings.rights_sidecar} writes its name in other code points (NFC, NFD): nobody"
+        return f"{self._settings.rights_sidecar} has no row for it: nobody"
 
     def _describe(
         self,

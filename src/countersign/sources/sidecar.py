@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +34,10 @@ _KEYS = (
 )
 _TERM_KINDS = ("group:", "user:")
 _MAX_TEXT = 1_000
+_FOREIGN_RIGHTS = re.compile(r"(?:^|[\W_])(?:acl|deny|denied|denies|exclude[sd]?)(?:$|[\W_])", re.IGNORECASE)
+"""Keys that speak of rights in words of their own: `acl_deny`, `Deny`."""
+_BOTH = ("tenant", "residency", "classification")
+"""What two rows about one file may not say differently."""
 _INHERITED = ("tenant", "residency", "classification", "valid_from", "valid_to")
 
 
@@ -57,12 +63,29 @@ class Said:
         said = {key: whole.row.get(key) for key in _INHERITED if self.row.get(key) is None}
         return replace(self, row={**self.row, **said})
 
+    def beside(self, earlier: Said) -> Said:
+        """Two rows about one file: only those whom both let in, and what keeps it out in one of them does so in both."""
+        first, second = earlier.row, self.row
+        silent = {key: first.get(key) for key in _BOTH if second.get(key) is None}
+        differ = any(None is not first.get(key) != second.get(key) is not None for key in _BOTH)
+        return replace(
+            self,
+            row={**second, **silent},
+            rights=earlier.rights.intersect(self.rights),
+            origin=f"{earlier.origin.partition(' and ')[0]} and {self.origin.rpartition(' ')[2]}",
+            problem=earlier.problem or self.problem or ("metadata_invalid" if differ else ""),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
     files: Mapping[str, Said]
     attachments: Mapping[str, Mapping[str, Said]]
     """Parent file → attachment name → what is said of it."""
+
+    def named_otherwise(self, path: str) -> bool:
+        """Whether it names the file in other code points: `й` can be one or two."""
+        return any(unicodedata.normalize(form, path) in self.files for form in ("NFC", "NFD"))
 
 
 def read_sidecar(text: str, name: str, keys: Mapping[str, str]) -> Sidecar:
@@ -75,10 +98,9 @@ def read_sidecar(text: str, name: str, keys: Mapping[str, str]) -> Sidecar:
             continue
         said = _said(row, f"{name} line {number}")
         parent = said.text("attached_in")
-        if parent:
-            attachments.setdefault(parent, {})[said.text("file")] = said
-        else:
-            files[said.text("file")] = said
+        rows = attachments.setdefault(parent, {}) if parent else files
+        earlier = rows.get(said.text("file"))
+        rows[said.text("file")] = said.beside(earlier) if earlier else said
     return Sidecar(files, attachments)
 
 
@@ -101,6 +123,9 @@ def _row(line: str, keys: Mapping[str, str]) -> dict[str, Any] | None:
     if not isinstance(raw, dict):
         return None
     row = {ours: raw.get(keys.get(ours, ours)) for ours in _KEYS}
+    ours = {keys.get(key, key) for key in _KEYS}
+    if any(raw[key] and key not in ours and _FOREIGN_RIGHTS.search(key) for key in raw):
+        row["deny"] = row["deny"] or True
     return row if isinstance(row["file"], str) else None
 
 
