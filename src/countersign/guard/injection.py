@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final, Literal
 
 from countersign.guard.normalise import readings
+from countersign.guard.required import Groups, may_match, required
 
 SIGNAL_AT: Final = 0.5
 _ENCODED_BONUS: Final = 0.3
@@ -141,15 +142,17 @@ _LIKE_ANOTHER: Final = str.maketrans(
     "is\u0432\u0434\u043e\u0441\u0442\u0442\u044a",
 )
 """Letters that are another letter when case is ignored, and that lower-casing leaves as they are."""
+_LIKE_ANY_OTHER: Final = re.compile(f"[{''.join(map(chr, _LIKE_ANOTHER))}]")
 
 
 @cache
-def _compiled() -> tuple[tuple[Rule, re.Pattern[str]], ...]:
+def _compiled() -> tuple[tuple[Rule, re.Pattern[str], Groups], ...]:
     """For text from `lowered`: the engine is twice as fast when it need not ignore case."""
     return tuple(
         (
             rule,
             re.compile(rule.pattern, re.MULTILINE | (re.IGNORECASE if _CAPITAL.search(rule.pattern) else 0)),
+            tuple(tuple(map(lowered, group)) for group in required(rule.pattern)),
         )
         for rule in RULES
     )
@@ -158,7 +161,7 @@ def _compiled() -> tuple[tuple[Rule, re.Pattern[str]], ...]:
 def lowered(text: str) -> str:
     """Of the same length: what a pattern in small letters finds here, it finds in `text` when case is ignored."""
     small = text.replace("\u0130", "i").lower()
-    return small if small.isascii() else small.translate(_LIKE_ANOTHER)
+    return small.translate(_LIKE_ANOTHER) if _LIKE_ANY_OTHER.search(small) else small
 
 
 def injection_signal(raw: str, *, extra_hidden: str = "") -> Signal:
@@ -188,8 +191,10 @@ def _matches(text: str) -> tuple[list[Rule], str]:
     small = lowered(text)
     found: list[Rule] = []
     evidence = ""
-    for rule, pattern in _compiled():
-        if rule.language in languages and (match := pattern.search(small)):
+    for rule, pattern, groups in _compiled():
+        if rule.language not in languages or not may_match(small, groups):
+            continue
+        if match := pattern.search(small):
             found.append(rule)
             evidence = evidence or text[match.start() : match.end()]
     return found, evidence
