@@ -132,6 +132,27 @@ async def test_a_source_that_dies_on_the_way_is_named_and_what_it_listed_is_read
     assert whole.report.documents == 1 and not whole.report.problems
 
 
+async def test_a_folder_that_is_written_in_another_way_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when the audit before was stopped, and would be gone on with."""
+    folder = write(tmp_path / "in", a__md=TEXT)
+    monkeypatch.chdir(tmp_path)
+    plan = plan_of(tmp_path, Path("in"))
+
+    class Dying:
+        def list(self) -> Iterator[Listed]:
+            yield from plan.origins["in"].list()  # type: ignore[misc]
+            raise SourceError("the server went away", code="source_unavailable")
+
+        def read(self, document: SourceDocument, max_bytes: int) -> bytes:
+            return plan.origins["in"].read(document, max_bytes)
+
+    await audit(replace(plan, origins={"in": Dying()}), MovableClock(), _nothing)
+    done, _ = await audited(plan_of(tmp_path, folder))
+    assert done.report.documents == 1 and [score.source for score in done.report.sources] == [str(folder)]
+
+
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", a__md=TEXT)
     plan = plan_of(tmp_path, folder)

@@ -186,6 +186,50 @@ def test_links_and_hidden_files_lead_nowhere(tmp_path: Path) -> None:
             connector.read(name, 1000)
 
 
+def test_names_that_programs_leave_behind_are_no_documents(tmp_path: Path) -> None:
+    left = ("~$report.docx", "Thumbs.db", "desktop.ini", "a/~$b.xlsx", "a/THUMBS.DB")
+    write_files(tmp_path / "files", {"report.docx": b"x", "a/b.xlsx": b"x", **dict.fromkeys(left, b"x")}, [])
+    assert set(listed(tmp_path)) == {"report.docx", "a/b.xlsx"}
+
+
+def test_a_folder_that_cannot_be_read_is_told_after_everything_else_was_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path / "files", {f"{name}/x.md": name for name in "abc"}, [])
+    whole = os.scandir
+
+    def refusing(path: str) -> object:
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied", path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    connector = FilesConnector(SIDECAR, Surroundings(tmp_path, ("bank",), tmp_path / "cache"))
+    seen: dict[str, str] = {}
+    with pytest.raises(SourceError) as told:
+        for item in connector.list():
+            seen[item.document.external_id] = item.problem
+    assert told.value.code == "source_folder_unreadable"
+    assert seen == {"a/x.md": "", "b": "source_folder_unreadable", "c/x.md": ""}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_root_that_becomes_another_folder_on_the_way_is_no_short_listing(
+    tmp_path: Path, empty: bool
+) -> None:
+    """As when a share is unmounted while it is listed."""
+    write_files(tmp_path / "files", {f"{name}/x.md": name for name in "abc"}, [])
+    connector = FilesConnector(SIDECAR, Surroundings(tmp_path, ("bank",), tmp_path / "cache"))
+    listing = connector.list()
+    next(listing)
+    (tmp_path / "files").rename(tmp_path / "away")
+    if empty:
+        (tmp_path / "files").mkdir()
+    with pytest.raises(SourceError) as told:
+        list(listing)
+    assert told.value.code == "source_folder_missing"
+
+
 def test_a_missing_folder_or_manifest_is_an_error_of_the_source_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as raised:
         listed(tmp_path)

@@ -253,7 +253,8 @@ def plan_paths(paths: Sequence[Path], cache: Path, limits: ParseLimits, *, manif
                 code="path_not_found",
                 hint="Give a folder, a file, or the name of a source of this workspace.",
             )
-    scope = f"paths {sorted(str(path.resolve()) for path in paths)} {manifest} {limits.ocr}"
+    named = sorted(f"{path}={path.resolve()}" for path in paths)  # a source is called as it was written
+    scope = f"paths {named} {manifest} {limits.ocr}"
     return Plan(cache / FOLDER / _name(scope), scope, origins, limits, rights_known=bool(manifest))
 
 

@@ -30,6 +30,7 @@ from countersign.sources.trees import (
     FileEntry,
     file_gone,
     folder_missing,
+    is_hidden,
     moment_of,
     objection,
     sound_path,
@@ -168,7 +169,7 @@ class GitTree:
             for entry in self._repo.object_store.iter_tree_contents(tree):
                 below = bytes(entry.path).decode("utf-8", "surrogateescape")
                 if not S_ISREG(entry.mode) or any(
-                    step.startswith(".") and sound_path(step) for step in below.split("/")
+                    is_hidden(step) and sound_path(step) for step in below.split("/")
                 ):
                     continue
                 found[prefix + below] = bytes(entry.sha)

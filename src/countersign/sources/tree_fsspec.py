@@ -16,6 +16,7 @@ from countersign.sources.trees import (
     folder_unreadable,
     moment_of,
     sound_path,
+    unreachable,
     walk,
 )
 
@@ -70,8 +71,10 @@ class FsspecTree:
             if folder:
                 return
             raise folder_missing(self._source) from None
-        except OSError as error:
+        except PermissionError as error:
             raise folder_unreadable(self._source) from error
+        except OSError as error:
+            raise unreachable(self._source, error) from error
         for info in sorted(known, key=lambda info: str(info["name"])):
             name = str(info["name"]).rstrip("/").rsplit("/", 1)[-1]
             if str(info["name"]).rstrip("/") == self._place(folder).rstrip("/") or info.get("islink"):

@@ -44,8 +44,20 @@ class LocalTree:
             raise folder_missing(self._source)
 
     def entries(self) -> Iterator[FileEntry]:
-        way = (_node(str(self._root), "", self._root.stat()),) if self._rights else ()
-        return walk(self._listing, way)
+        """Raises `SourceError` at the end when the root is another folder by then: an unmounted share looks empty."""
+        before = self._root_status()
+        way = (_node(str(self._root), "", before),) if self._rights else ()
+        yield from walk(self._listing, way)
+        if not os.path.samestat(before, self._root_status()):
+            raise folder_missing(self._source)
+
+    def _root_status(self) -> os.stat_result:
+        try:
+            return self._root.stat()
+        except FileNotFoundError:
+            raise folder_missing(self._source) from None
+        except OSError as error:
+            raise folder_unreadable(self._source) from error
 
     def read(self, path: str, max_bytes: int) -> bytes:
         place = self._inside(path)

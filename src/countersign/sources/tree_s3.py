@@ -15,6 +15,7 @@ from countersign.sources.trees import (
     believed,
     file_gone,
     folder_missing,
+    is_hidden,
     objection,
     refused,
     sound_path,
@@ -105,7 +106,7 @@ def _entry(known: Mapping[str, Any]) -> FileEntry | None:
     path, size = str(known["path"]), int(known["size"])
     steps = path.split("/")
     is_marker = size == 0 and "." not in steps[-1]  # of a folder: the library drops its last slash
-    if is_marker or any(step.startswith(".") for step in steps):
+    if is_marker or any(is_hidden(step) for step in steps):
         return None
     tag, version = known.get("e_tag") or "", known.get("version") or ""
     modified = believed(known.get("last_modified"))

@@ -16,9 +16,14 @@ MAX_DEPTH = 64
 UNREADABLE_NAME = "source_name_unreadable"
 TOO_DEEP = "source_folder_too_deep"
 TOO_LONG = "source_name_too_long"
+FOLDER_UNREADABLE = "source_folder_unreadable"
 _MAX_PATH_BYTES = 2_000
 """Of an id: what an index of a database can still hold."""
 _AHEAD = timedelta(days=1)
+_OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+_MAX_UNREADABLE = 1_000
+_LOCK = "~$"
+"""Office lays `~$report.docx` beside a document while somebody has it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,19 @@ class FileTree(Protocol):
 def walk(listing: Callable[[str], Iterable[Found]], way: tuple[PosixNode, ...] = ()) -> Iterator[FileEntry]:
     """Every file below the root, folder by folder. `listing` takes a path below the root, "" for the root itself.
 
-    Hidden names are left out; what cannot be descended into, or has a name that could lead elsewhere, is told.
+    Hidden names are left out; what cannot be descended into, or has a name that could lead elsewhere, is told. A folder
+    that cannot be read is told and ends the listing, but only once all the others were listed.
     """
     folders: list[tuple[str, tuple[PosixNode, ...]]] = [("", way)]
+    unreadable: list[SourceError] = []
     count = 0
     while folders:
         folder, nodes = folders.pop()
-        for found in listing(folder):
-            if found.name.startswith("."):
+        for found in _readable(listing, folder, unreadable):
+            if isinstance(found, FileEntry):
+                yield found
+                continue
+            if is_hidden(found.name):
                 continue
             count += 1
             if count > MAX_FILES:
@@ -106,6 +116,29 @@ def walk(listing: Callable[[str], Iterable[Found]], way: tuple[PosixNode, ...] =
                 yield FileEntry(path, 0, problem=TOO_DEEP)
             else:
                 folders.append((path, passed))
+    if unreadable:
+        raise unreadable[0]
+
+
+def _readable(
+    listing: Callable[[str], Iterable[Found]], folder: str, unreadable: list[SourceError]
+) -> Iterator[Found | FileEntry]:
+    """What `folder` holds; an entry for itself where it cannot be read."""
+    try:
+        yield from listing(folder)
+    except SourceError as error:
+        if error.code != FOLDER_UNREADABLE:
+            raise
+        unreadable.append(error)
+        if len(unreadable) > _MAX_UNREADABLE:
+            raise
+        if folder:
+            yield FileEntry(folder, 0, problem=FOLDER_UNREADABLE if storable(folder) else UNREADABLE_NAME)
+
+
+def is_hidden(name: str) -> bool:
+    """Names that people do not see in their folder: no documents."""
+    return name.startswith((".", _LOCK)) or name.casefold() in _OF_SYSTEMS
 
 
 def sound_name(name: str) -> bool:
@@ -158,7 +191,7 @@ def folder_missing(source: str) -> SourceError:
 def folder_unreadable(source: str) -> SourceError:
     return SourceError(
         f"source {source}: a folder could not be read",
-        code="source_folder_unreadable",
+        code=FOLDER_UNREADABLE,
         hint="Let the service's user read every folder of it; nothing was removed from the index.",
     )
 
