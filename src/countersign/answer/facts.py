@@ -40,6 +40,8 @@ _YEAR = r"(?P<{0}>(?:19|20)\d\d)"
 _YEAR_TAIL = r"(?:\s*(?:жылғы|жылы|жылдың|ж\.|г\.|года|году|год))?"
 _ANY_DIGIT = re.compile(r"\d")
 _ANY_MONTH = re.compile(MONTH_PATTERN.format("w"))
+_MONTH_LETTERS = tuple(sorted({name[:3] for name in _MONTH_OF}))
+"""Without any of these a text names no month, and the dear searches for one may be left out."""
 _DATES_IN_FIGURES: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<!\d)" + _YEAR.format("y") + r"-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)"),
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./]" + _YEAR.format("y") + r"(?!\d)"),
@@ -215,13 +217,18 @@ def normalised_identifier(text: str) -> str:
 
 def _take_dates(text: str) -> tuple[tuple[Date, ...], str]:
     dates: list[Date] = []
-    for pattern in (*_DATES_IN_FIGURES, *(_DATES_WITH_MONTH if _ANY_MONTH.search(text) else ())):
+    with_year = _DATES_IN_FIGURES if "19" in text or "20" in text else ()
+    for pattern in (*with_year, *(_DATES_WITH_MONTH if _names_month(text) else ())):
         while (match := pattern.search(text)) is not None:
             found = _date(match)
             if found is not None:
                 dates.append(found)
             text = text[: match.start()] + "\x01" * (match.end() - match.start()) + text[match.end() :]
     return tuple(dates), text
+
+
+def _names_month(text: str) -> bool:
+    return any(letters in text for letters in _MONTH_LETTERS) and _ANY_MONTH.search(text) is not None
 
 
 def _date(match: re.Match[str]) -> Date | None:
@@ -240,6 +247,8 @@ def month_of(word: str) -> int:
 
 
 def _take_times(text: str) -> tuple[frozenset[str], str]:
+    if ":" not in text:
+        return frozenset(), text
     times = frozenset(f"{int(hour):02d}:{minute}" for hour, minute in _CLOCK.findall(text))
     return times, _CLOCK.sub(lambda match: "\x01" * len(match.group()), text)
 
@@ -248,7 +257,7 @@ def _take_identifiers(text: str) -> tuple[tuple[str, ...], str]:
     found: list[str] = []
 
     def take(match: re.Match[str]) -> str:
-        if sum(char.isdigit() for char in match.group()) < 2:
+        if sum(map(str.isdigit, match.group())) < 2:
             return match.group()
         found.append(match.group())
         return "\x01" * len(match.group())

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from countersign.answer.asked import AskedFor, Kind
 from countersign.corpus.terms import fold, found_in, is_stop_word, stem
@@ -50,6 +51,7 @@ def words_of_sentence(text: str, language: Language, most: int = _MAX_TOKENS) ->
     return Words(text, spans, keys, frozenset(keys))
 
 
+@lru_cache(maxsize=65_536)
 def _key(word: str, language: Language) -> str:
     folded = fold(word)
     return re.sub(r"[.,]00?$|[,  ]", "", folded) if folded[:1].isdigit() else stem(folded, language)

@@ -249,7 +249,7 @@ def _missing(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
     reasons = [reason for number in wanted.numbers if (reason := _number_missing(number, there, context))]
     reasons += [f"date_missing:{date.text}" for date in wanted.dates if not _date_there(date, there, context)]
     reasons += [f"time_missing:{time}" for time in sorted(wanted.times - there.times - context.times)]
-    whole = normalised_identifier(f"{source.context} {unit.text}")
+    whole = normalised_identifier(f"{source.context} {unit.text}") if wanted.identifiers else ""
     reasons += [
         f"identifier_missing:{identifier}"
         for identifier in wanted.identifiers
@@ -258,10 +258,9 @@ def _missing(subject: _Subject, unit: Unit, source: _Source) -> list[str]:
     reasons += [
         f"name_missing:{name}" for name in wanted.names if not _name_there(name, subject, unit, source)
     ]
-    here = places(unit.text) or places(unit.before)
-    reasons += [
-        f"name_missing:{place}" for place in sorted(places(subject.text) - here - places(source.context))
-    ]
+    if named := places(subject.text):
+        here = places(unit.text) or places(unit.before)
+        reasons += [f"name_missing:{place}" for place in sorted(named - here - places(source.context))]
     return reasons
 
 
