@@ -144,6 +144,8 @@ _GROUP = re.compile(r"[0-9](?:[0-9]|[OoОоlIІЗз](?=[0-9]))*")
 _GAP = r"[ \t\r\n\-._/,:|*()·•'=]"
 _RUN = re.compile(rf"\+?[ (]?{_GROUP.pattern}(?:{_GAP}{{1,3}}{_GROUP.pattern})*")
 _GAPS = re.compile(f"{_GAP}{{1,3}}")
+_ENOUGH_DIGITS = re.compile(rf"\+?[ (]?(?:[0-9OoОоlIІЗз]{_GAP}{{0,3}}){{9}}")
+"""What every number of interest begins with; years, amounts and list numbers do not, and need no closer look."""
 _AS_DIGITS = str.maketrans("OoОоlIІЗз", "000011133")
 _WIDE_GAP = re.compile(r"[\n\r,:|=]")
 _IBAN_START = re.compile(r"[KkКк][Zz]")
@@ -205,7 +207,7 @@ def match_number(view: str, at: int, left: str) -> PersonalData | None:
     left = left[-LOOKBEHIND:]
     if _IBAN_START.match(view, at):
         return _match_iban(view, at, left)
-    if left[-1:].isdigit():
+    if left[-1:].isdigit() or not _ENOUGH_DIGITS.match(view, at, at + LOOKAHEAD):
         return None
     best: PersonalData | None = None
     for window in _windows(view, at, left):
