@@ -32,3 +32,25 @@ def test_many_removals_wait_until_they_are_accepted(cli: Cli, workspace: Path) -
     assert (listed.code, "held" in listed.out, "source_shrunk" in listed.err) == (3, True, True)
     assert cli("sources", "sync", "files", "--accept-removals", "--json").json["removed"] == 30
     assert cli("sources", "sync", "nothing").code == 1
+
+
+def test_a_folder_that_is_empty_all_at_once_removes_nothing_by_itself(cli: Cli, workspace: Path) -> None:
+    """As an unmounted share is; and whoever runs `ingest` by night is told."""
+    for number in range(4):
+        (workspace / "files" / f"n{number}.md").write_text(f"The code is {number}.", encoding="utf-8")
+    assert cli("ingest", "--json").json["sources"][0]["new"] == 6
+    (workspace / "files").rename(workspace / "away")
+    (workspace / "files").mkdir()
+    held = cli("ingest")
+    assert (held.code, "6 documents are gone from files" in held.err) == (3, True)
+    assert "--accept-removals" in held.err
+    (workspace / "files").rmdir()
+    (workspace / "away").rename(workspace / "files")
+    whole = cli("ingest", "--json")
+    assert (whole.code, whole.json["sources"][0]["unchanged"]) == (0, 6)
+    assert cli("sources").code == 0
+
+
+def test_a_name_of_two_lines_forges_no_second_file(cli: Cli, workspace: Path) -> None:
+    (workspace / "files" / "a\nindexed  b.md").write_text("The code is 1.", encoding="utf-8")
+    assert "\nindexed  b.md" not in cli("ingest").out

@@ -199,6 +199,7 @@ async def test_no_answer_rests_on_what_is_not_permitted_then(
 ) -> None:
     monkeypatch.setattr(passes, "BATCH", 2)
     monkeypatch.setattr(passes, "SHRUNK_LEAST", 1_000)
+    monkeypatch.setattr(passes, "EMPTIED_LEAST", 1_000)
     for number in PLAYED[::PER_HOUSE]:
         source = ScriptedSource(SOURCE)
         async with joined(tmp_path / str(number), source) as house:

@@ -45,6 +45,8 @@ _BEAT = timedelta(seconds=5)
 SHRUNK_SHARE = 0.5
 SHRUNK_LEAST = 20
 """A listing that lacks more than this share of a source, and at least so many documents, removes nothing by itself."""
+EMPTIED_LEAST = 5
+"""Nor does one without any document, where there were so many: an unmounted share is an empty folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +320,8 @@ class Sync:
 
 
 def _is_suspicious(absent: int, total: int) -> bool:
+    if absent == total:
+        return absent >= EMPTIED_LEAST
     return absent >= SHRUNK_LEAST and absent > total * SHRUNK_SHARE
 
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from countersign.cli.command import Run, command
-from countersign.cli.failure import DONE, FAILED
-from countersign.cli.terminal import progress, table
+from countersign.cli.failure import DONE, FAILED, SAID_NO
+from countersign.cli.terminal import one_line, progress, table
 
 if TYPE_CHECKING:
+    from countersign.app.sync import SyncReport
     from countersign.app.taking_in import Pass, TakenIn
     from countersign.domain.workspace import SourceSettings
 
+_MAX_NAME = 1_000
 _EXAMPLES = """
 countersign ingest
 countersign ingest --source intranet --json
@@ -30,7 +32,7 @@ countersign ingest --retry-failed
 @click.option("--all", "everything", is_flag=True, help="Also print files that did not change.")
 async def ingest(run: Run, source: str, retry_failed: bool, everything: bool) -> int:
     """Take in what is new or changed, remove what is gone. While a server owns the workspace it does the work, and this
-    command only enqueues and follows. Exit code 1 when a source could not be read."""
+    command only enqueues and follows. Exit code 1 when a source could not be read, 3 when removals are held back."""
     from countersign.app.shapes import jsonable
     from countersign.app.taking_in import take_in
     from countersign.domain.errors import SourceError
@@ -62,7 +64,18 @@ async def ingest(run: Run, source: str, retry_failed: bool, everything: bool) ->
     run.say()
     rows = [(r.source, r.listed, r.new, r.changed, r.unchanged, r.quarantined, r.removed) for r in reports]
     run.say(table(("source", "files", "new", "changed", "unchanged", "quarantined", "removed"), rows))
-    return FAILED if problems else DONE
+    held = [report for report in reports if report.held]
+    for report in held:
+        run.note(held_back(report))
+    return FAILED if problems else SAID_NO if held else DONE
+
+
+def held_back(report: SyncReport) -> str:
+    """What a pass did not dare to remove, and the command that says it may."""
+    return (
+        f"{report.held} documents are gone from {report.source} and stay until somebody accepts it:\n"
+        f"  countersign sources sync {report.source} --accept-removals"
+    )
 
 
 def _readable(sources: Mapping[str, SourceSettings]) -> tuple[str, ...]:
@@ -74,4 +87,4 @@ def line_of(file: TakenIn) -> str:
     read = f" {file.parse_status}" if file.parse_status not in ("", "ok") else ""
     why = f" ({file.reason})" if file.reason else ""
     size = f" · {file.passages} passages" if file.passages else ""
-    return f"{file.status}{read}{why}  {file.external_id}{size}"
+    return f"{file.status}{read}{why}  {one_line(file.external_id, _MAX_NAME)}{size}"

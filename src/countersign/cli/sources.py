@@ -8,7 +8,8 @@ import click
 
 from countersign.cli.command import Run, command, group
 from countersign.cli.failure import DONE, SAID_NO
-from countersign.cli.terminal import progress, table
+from countersign.cli.ingest import held_back
+from countersign.cli.terminal import one_line, progress, table
 
 if TYPE_CHECKING:
     from countersign.app.freshness import SourceFreshness
@@ -87,12 +88,9 @@ async def sync(run: Run, name: str, accept_removals: bool) -> int:
     rows = [(report.listed, report.new, report.changed, report.unchanged, report.removed, report.failed)]
     run.say(table(("listed", "new", "changed", "unchanged", "removed", "unreadable"), rows))
     for external_id, code in report.problems[:20]:
-        run.say(f"{code}  {external_id}")
+        run.say(f"{code}  {one_line(external_id, 1_000)}")
     if report.held:
-        run.note(
-            f"{report.held} documents are gone from the source and stay until somebody accepts it:\n"
-            f"  countersign sources sync {name} --accept-removals"
-        )
+        run.note(held_back(report))
     return SAID_NO if report.held else DONE
 
 
