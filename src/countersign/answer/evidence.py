@@ -124,12 +124,14 @@ def _row_segments(row: str, header: tuple[str, ...], language: Language) -> tupl
 def _clauses(whole: Segment, language: Language) -> tuple[Segment, ...]:
     """Clauses, cut only where both sides hold a figure: elsewhere a comma separates nothing that could be exchanged."""
     sentence = whole.text
-    if not _has_figure(sentence):
+    figures = [place for place, char in enumerate(sentence) if char.isdigit()]
+    if not figures:
         return (whole,)
     cuts = [0]
-    for match in _CLAUSE.finditer(sentence):
-        before, after = sentence[cuts[-1] : match.start()], sentence[match.end() :]
-        if _has_figure(before) and _has_figure(after):
+    for match in _CLAUSE.finditer(sentence, figures[0]):
+        if match.end() > figures[-1]:
+            break
+        if _has_figure(sentence[cuts[-1] : match.start()]):
             cuts.append(match.start() + 1)
     if len(cuts) == 1:
         return (whole,)

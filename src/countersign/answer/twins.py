@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from functools import lru_cache
+from itertools import islice
 
 from countersign.answer.asked import AskedFor, Kind
 from countersign.corpus.terms import fold, found_in, is_stop_word, stem
 from countersign.domain.documents import Language
 
-_TOKEN = re.compile(r"\d+(?:[.,  ]\d+)*|\w+(?:[-'’]\w+)*")
+_TOKEN = re.compile(r"\d+(?:[.,  ]\d+)*|\w+(?:['’]\w+)*")
+"""Compounds are words apart: `action - romance` is `action-romance`."""
 _LEAST_TOKENS = 6
 _LEAST_COMMON = 5
 _LEAST_CONTENT = 3
@@ -46,11 +49,12 @@ class Words:
 
 
 def words_of_sentence(text: str, language: Language, most: int = _MAX_TOKENS) -> Words:
-    spans = tuple(match.span() for match in _TOKEN.finditer(text))[:most]
-    keys = tuple(_key(text[start:end], language) for start, end in spans)
+    spans = tuple(match.span() for match in islice(_TOKEN.finditer(text), most))
+    keys = tuple([_key(text[start:end], language) for start, end in spans])
     return Words(text, spans, keys, frozenset(keys))
 
 
+@lru_cache(maxsize=65_536)
 @lru_cache(maxsize=65_536)
 def _key(word: str, language: Language) -> str:
     folded = fold(word)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from countersign.answer.evidence import Readings, Segment, Unit, context_of
@@ -224,7 +225,12 @@ def _share(terms: list[str], unit: Unit, source: _Source) -> float:
     """Share of the claim's content words in the evidence: the word itself, or one of the same glossary concept."""
     evidence = unit.terms | source.context_terms
     there = concepts(f"{source.context} {unit.before} {unit.text}")
-    return sum(found_in(term, evidence) or bool(concepts(term) & there) for term in terms) / len(terms)
+    return sum(found_in(term, evidence) or bool(_meant_by(term) & there) for term in terms) / len(terms)
+
+
+@lru_cache(maxsize=65_536)
+def _meant_by(term: str) -> frozenset[str]:
+    return concepts(term)
 
 
 def _least(subject: _Subject, unit: Unit, thresholds: Thresholds) -> float:

@@ -239,7 +239,7 @@ def _concepts_of(word: str) -> frozenset[str]:
 
 def concepts(text: str) -> frozenset[str]:
     """The glossary concepts that a text mentions, whatever its language among Kazakh, Russian and English."""
-    return frozenset(concept for word in _words(text) for concept in _concepts_of(word))
+    return frozenset[str]().union(*map(_concepts_of, _words(text)))
 
 
 # Concepts that say how rather than what: their absence does not make another subject.

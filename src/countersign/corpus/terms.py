@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import repeat
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
@@ -74,7 +75,7 @@ def is_stop_word(word: str) -> bool:
 
 def content_terms(text: str, language: str) -> list[str]:
     """Stems of the words that carry meaning, in order, repeats kept."""
-    return [term for word in words(text) if (term := _term(word, language))]
+    return list(filter(None, map(_term, words(text), repeat(language))))
 
 
 @lru_cache(maxsize=65_536)

@@ -301,16 +301,17 @@ class TantivyIndex:
         terms, rows = self._analyzer.query(text), current.rows
         sources = {name: n for name in self._source_names(rows) if (n := rows.number_of(name)) is not None}
         filters = current.text.scope_filters(scope, rows.cells, sources)
-        hits: list[Hit] = []
-        for leg, wanted in zip(LEGS, (terms.words, terms.grams), strict=True):
-            found = current.text.search(leg, wanted, filters, limit)
-            inside = rows.inside([pid for pid, _ in found], scope)
-            hits += [
-                Hit(pid, score, leg, rows.names[rows.table.language[inside[pid]]])
-                for pid, score in found
-                if pid in inside
-            ]
-        return hits
+        found = [
+            current.text.search(leg, wanted, filters, limit)
+            for leg, wanted in zip(LEGS, (terms.words, terms.grams), strict=True)
+        ]
+        inside = rows.inside([pid for scored in found for pid, _ in scored], scope)
+        return [
+            Hit(pid, score, leg, rows.names[rows.table.language[inside[pid]]])
+            for leg, scored in zip(LEGS, found, strict=True)
+            for pid, score in scored
+            if pid in inside
+        ]
 
     @staticmethod
     def _source_names(rows: Rows) -> set[str]:

@@ -320,8 +320,8 @@ class Rows:
         best = places[np.argpartition(-approximate, keep - 1)[:keep]] if keep < len(places) else places
         hits = self._exact(compare, vector, best)[:limit]
         seen = {hit.passage_id for hit in hits}
-        wanted = self.inside([i for i in also if i not in seen], scope).values()
-        extra = [place for place in wanted if place < len(mask) and mask[place]]
+        wanted = [self.table.place.get(passage_id) for passage_id in also if passage_id not in seen]
+        extra = [place for place in wanted if place is not None and place < len(mask) and mask[place]]
         if extra:
             hits += self._exact(compare, vector, np.array(extra))
         return hits
