@@ -34,6 +34,7 @@ class Action(StrEnum):
     MANAGE_RELEASE = "manage_release"
     BACK_UP = "back_up"
     MANAGE_QUESTIONS = "manage_questions"
+    EXPLAIN_SEARCH = "explain_search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ RULES: dict[Action, Rule] = {
     Action.MANAGE_RELEASE: _rule(Role.OPERATOR, says="change releases"),
     Action.BACK_UP: _rule(Role.OPERATOR, Role.ADMIN, says="take a backup"),
     Action.MANAGE_QUESTIONS: _rule(Role.OPERATOR, Role.ADMIN, says="work on question sets"),
+    Action.EXPLAIN_SEARCH: _rule(Role.OPERATOR, Role.ADMIN, says="see why a passage was found"),
 }
 
 

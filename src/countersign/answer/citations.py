@@ -211,7 +211,7 @@ def _citation(n: int, passage: Passage, resting: str) -> Citation:
         passage.title,
         passage.text[start:end],
         page,
-        _union(passage, page),
+        box_on(passage, page),
         " / ".join(passage.heading_path),
         passage.sheet,
         cell.row if cell else "",
@@ -272,7 +272,8 @@ def _page_at(passage: Passage, offset: int) -> int | None:
     return areas[-1][0]
 
 
-def _union(passage: Passage, page: int | None) -> Box | None:
+def box_on(passage: Passage, page: int | None) -> Box | None:
+    """Around everything of a passage that stands on one page."""
     boxes = [box for number, box in passage.boxes if number == page]
     if not boxes:
         return None

@@ -36,9 +36,8 @@ _DOCUMENT_PASSAGES = 40
 
 def begin(line: Line, principal: Principal, question: Question, answer_id: str, request_id: str) -> Turn:
     """Pick the assistant and its release. Raises `NotFound` and `UsageError`."""
-    assistant = line.assistants.get(question.assistant)
-    if assistant is None or (assistant.tenants and principal.tenant not in assistant.tenants):
-        raise NotFound("there is no such assistant", code="assistant_not_found")
+    turn = opened(line, principal, question, answer_id, request_id)
+    assistant = turn.assistant
     if question.task not in assistant.tasks:
         raise UsageError(
             f"this assistant does not {question.task}",
@@ -49,12 +48,27 @@ def begin(line: Line, principal: Principal, question: Question, answer_id: str, 
         raise UsageError(
             "a summary needs exactly one document", code="document_missing", hint="Give one document id."
         )
+    facts = {
+        "assistant": assistant.name,
+        "task": question.task,
+        "release": turn.release,
+        "language": turn.language,
+        "impersonated_by": principal.impersonated_by,
+    }
+    return turn.noting(EventKind.ANSWER_ASKED, facts, turn.started, question=question.text)
+
+
+def opened(line: Line, principal: Principal, question: Question, subject: str, request_id: str) -> Turn:
+    """What is known before anything is done: whom this person asks, and for which moment. Raises `NotFound`."""
+    assistant = line.assistants.get(question.assistant)
+    if assistant is None or (assistant.tenants and principal.tenant not in assistant.tenants):
+        raise NotFound("there is no such assistant", code="assistant_not_found")
     now = line.clock.now()
     period = asked_period(question, now)
     asked_for = question.as_of or (period.moment if period else None)
     language = answer_language(question.text, asked_for=question.language, languages=assistant.languages)
-    turn = Turn(
-        answer_id=answer_id,
+    return Turn(
+        answer_id=subject,
         question=question,
         principal=principal,
         assistant=assistant,
@@ -66,14 +80,6 @@ def begin(line: Line, principal: Principal, question: Question, answer_id: str, 
         asked_for=asked_for,
         period=period,
     )
-    facts = {
-        "assistant": assistant.name,
-        "task": question.task,
-        "release": turn.release,
-        "language": language,
-        "impersonated_by": principal.impersonated_by,
-    }
-    return turn.noting(EventKind.ANSWER_ASKED, facts, now, question=question.text)
 
 
 async def guard_question(line: Line, turn: Turn) -> Turn:
@@ -81,7 +87,7 @@ async def guard_question(line: Line, turn: Turn) -> Turn:
     guarded = line.guard.question(turn.question.text)
     history = line.guard.history(turn.question.history)
     findings = (*guarded.findings, *history.findings)
-    facts = {"findings": _codes(findings), "blocked": guarded.blocked_reason, "duration_ms": _ms(started)}
+    facts = {"findings": codes(findings), "blocked": guarded.blocked_reason, "duration_ms": _ms(started)}
     turn = turn.noting(EventKind.ANSWER_QUESTION_GUARDED, facts, line.clock.now())
     if guarded.blocked_reason:
         return turn.refused(RefusalReason.QUESTION_BLOCKED, guarded.blocked_reason)
@@ -142,7 +148,7 @@ async def guard_passages(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
     guarded = line.guard.passages(turn.passages)
     facts = {
-        "findings": _codes(guarded.findings),
+        "findings": codes(guarded.findings),
         "dropped": list(guarded.dropped),
         "duration_ms": _ms(started),
     }
@@ -212,7 +218,7 @@ def output_filter(line: Line, turn: Turn) -> OutputFilter:
 def note_output(
     line: Line, turn: Turn, findings: Sequence[GuardFinding], blocked: str, started: float
 ) -> Turn:
-    facts = {"findings": _codes(findings), "blocked": blocked, "duration_ms": _ms(started)}
+    facts = {"findings": codes(findings), "blocked": blocked, "duration_ms": _ms(started)}
     return turn.noting(EventKind.ANSWER_OUTPUT_GUARDED, facts, line.clock.now())
 
 
@@ -285,7 +291,8 @@ def sees_personal(turn: Turn) -> bool:
     return bool(turn.principal.groups & set(turn.assistant.personal_visible_to))
 
 
-def _codes(findings: Sequence[GuardFinding]) -> dict[str, int]:
+def codes(findings: Sequence[GuardFinding]) -> dict[str, int]:
+    """Code → how often: what a record says of findings."""
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.code] = counts.get(finding.code, 0) + finding.count

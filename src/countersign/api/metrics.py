@@ -11,6 +11,7 @@ from countersign.app.asking import Asked
 from countersign.app.freshness import SourceFreshness
 from countersign.app.health import Figures
 from countersign.app.house import House
+from countersign.app.search import Searched
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BREAKER = {"closed": 0, "half_open": 1, "open": 2}
@@ -37,6 +38,15 @@ class Metrics:
         )
         self._step_s = Histogram(
             "countersign_step_seconds", "Steps of the line", ["step"], buckets=_SECONDS, registry=registry
+        )
+        self._searches = Counter(
+            "countersign_searches",
+            "Finished searches: found, empty, refused",
+            ["assistant", "outcome"],
+            registry=registry,
+        )
+        self._search_s = Histogram(
+            "countersign_search_seconds", "Whole searches", buckets=_SECONDS, registry=registry
         )
         self._calls = Counter(
             "countersign_model_calls", "Drafts asked of models", ["model", "outcome"], registry=registry
@@ -78,6 +88,12 @@ class Metrics:
             self._unpriced.labels(answer.model).inc()
         elif answer.cost.amount:
             self._cost.labels(answer.model, answer.cost.currency).inc(answer.cost.amount)
+
+    def note_search(self, searched: Searched) -> None:
+        results = searched.results
+        outcome = "refused" if results.refusal else "found" if results.hits else "empty"
+        self._searches.labels(results.assistant, outcome).inc()
+        self._search_s.observe(searched.took_s)
 
     async def scrape(self, house: House) -> bytes:
         """The exposition text. Raises `StorageError` when the database does not answer."""

@@ -15,6 +15,7 @@ from countersign.answer.store import StoredAnswer
 from countersign.app.shapes import answer_json
 from countersign.domain.clock import iso
 from countersign.domain.errors import UsageError
+from countersign.domain.search import MAX_HITS
 from countersign.guard.question import MAX_QUESTION_CHARS
 
 T = TypeVar("T")
@@ -66,6 +67,22 @@ class AskBody(Asking):
     assistant: Name
     question: Annotated[Text, StringConstraints(max_length=MAX_QUESTION_CHARS)] = ""
     history: Annotated[list[Turn], Field(max_length=200)] = []
+
+
+class SearchBody(Strict):
+    """`language` keeps passages of one language, `per_document` the best of each document. `explain` and `index_version`
+    are for operators."""
+
+    assistant: Name
+    query: Annotated[Text, StringConstraints(max_length=MAX_QUESTION_CHARS)]
+    history: Annotated[list[Turn], Field(max_length=200)] = []
+    as_of: datetime | None = None
+    document_ids: Annotated[list[Name], Field(max_length=100)] = []
+    language: Language = ""
+    limit: Annotated[int, Field(ge=1, le=MAX_HITS)] = 10
+    per_document: bool = False
+    explain: bool = False
+    index_version: Name = ""
 
 
 class FeedbackBody(Strict):

@@ -18,6 +18,7 @@ from countersign.api import (
     records,
     reference,
     reviews,
+    search,
     sources,
 )
 from countersign.api.edge import Edge
@@ -49,9 +50,11 @@ def create_app(house: House, *, behind_proxy: bool = False) -> FastAPI:
     app.state.metrics = metrics
     app.state.behind_proxy = behind_proxy
     house.asking.observe(metrics.note_answer)
+    house.searching.observe(metrics.note_search)
     for part in (
         chat,
         asks,
+        search,
         answers,
         reviews,
         documents,

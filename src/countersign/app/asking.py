@@ -100,8 +100,8 @@ class Asking:
         whole once all is committed, or sentence by sentence where the assistant delivers live."""
         require(principal, Action.ASK)
         stopwatch = _Stopwatch(watch)
-        async with self._place(principal):
-            line = self._line = await self._follow(self._line)
+        async with self.place(principal):
+            line = await self.newest_line()
             answer = await ask(
                 line, principal, self._bounded(question), stopwatch, request_id, answer_id, emit
             )
@@ -125,8 +125,14 @@ class Asking:
         most = min(question.max_output_tokens, assistant.max_output_tokens)
         return replace(question, max_output_tokens=most)
 
+    async def newest_line(self) -> Line:
+        """The line with the index version that is live in this moment."""
+        line = self._line = await self._follow(self._line)
+        return line
+
     @asynccontextmanager
-    async def _place(self, principal: Principal) -> AsyncGenerator[None]:
+    async def place(self, principal: Principal) -> AsyncGenerator[None]:
+        """One of the places that questions and searches share. Raises `LimitExceeded`."""
         if self._by_person[principal.name] >= self._each:
             raise LimitExceeded(
                 f"you already have {self._each} questions under way",

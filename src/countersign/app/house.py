@@ -35,6 +35,7 @@ from countersign.app.readiness import languages_of, policy_in
 from countersign.app.readiness_gate import PolicyGate
 from countersign.app.reading import Connect, Reading
 from countersign.app.schedule import Scheduler
+from countersign.app.search import Searching
 from countersign.app.serving import Serving, Shelves
 from countersign.app.shadow import Shadow
 from countersign.app.sync import Sync, SyncReport, SyncWatch
@@ -97,6 +98,7 @@ class House:
     audits: Audits
     desk: Desk
     asking: Asking
+    searching: Searching
     ledger: Ledger
     health: Health
     worker: Worker
@@ -294,7 +296,7 @@ async def _join(
     """Every part, chosen and joined in the order they need each other; nothing is decided here."""
     keys = workspace.state / "keys"
     signer = load_signer(keys)
-    blobs = open_blobs(_below(workspace.storage, "blobs"), workspace.object_storage)
+    blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
     jobs = SqlJobs(database, clock)
     embedder, embedder_missing = choose_embedder(workspace, model_cache)
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
@@ -313,6 +315,7 @@ async def _join(
     privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
     outbox = open_outbox(workspace)
     line = _line(workspace, database, http, budget, embedder, serving, guard, privacy, outbox, clock)
+    asking = Asking(line, shelves.follow, shadow.note)
     share = leader.share if leader else nothing_to_share
     erasing = Erasing(database, blobs, workspace, shelves.rebuild, clock, share)
     if is_owner and leader is None:
@@ -348,7 +351,8 @@ async def _join(
         ),
         audits=Audits(database, workspace, clock, worker.wake),
         desk=Desk(database, blobs, parser, privacy, clock, outbox),
-        asking=Asking(line, shelves.follow, shadow.note),
+        asking=asking,
+        searching=Searching(asking, database, blobs, parser, shelves, clock),
         shadow=shadow,
         ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
         health=Health(database, jobs, workspace, embedder_missing, is_owner, shelves.of),
@@ -490,7 +494,3 @@ def _ingest_handler(ingestion: Ingestion) -> Any:
         return await ingestion.run(document_id, int(version))
 
     return handle
-
-
-def _below(storage: str, name: str) -> str:
-    return f"{storage.rstrip('/')}/{name}"

@@ -27,6 +27,7 @@ from countersign.app.indexing import (
 from countersign.app.releases import behaviour_of, register_releases, releases_of
 from countersign.corpus.seams import Embedder
 from countersign.domain.clock import Clock
+from countersign.domain.errors import Conflict
 from countersign.domain.events import Event, EventKind
 from countersign.domain.workspace import Workspace
 from countersign.release.manifest import Release
@@ -43,6 +44,7 @@ from countersign.storage.index_versions import (
     kept_versions,
     live_id,
     live_version,
+    not_ready,
 )
 from countersign.storage.passages import SqlPassageStore
 
@@ -149,6 +151,20 @@ class Shelves:
         kept = await self._database.read(kept_versions)
         ready = [v for v in kept if v.state == "ready" and v.version.embedder == self.model]
         return self._beside(ready[0]) if ready else None
+
+    async def named(self, version: str) -> Serving:
+        """A version by id or name, to be looked at beside the live one. Raises `NotFound`, and `Conflict` unless it is
+        ready and for the embedding model that this process has."""
+        stored = await self._database.read(get_version, version)
+        if stored.state not in ("ready", "live"):
+            raise not_ready(stored)
+        if stored.version.embedder != self.model:
+            raise Conflict(
+                f"{stored.id} is for another embedding model",
+                code="index_version_embedder",
+                hint="Look at a version for the model that is configured.",
+            )
+        return self._beside(stored)
 
     @property
     def newest(self) -> Serving:

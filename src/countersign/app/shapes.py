@@ -11,6 +11,7 @@ from typing import Any
 
 from countersign.domain.answers import Answer, Citation
 from countersign.domain.clock import iso
+from countersign.domain.search import SearchHit, SearchResults
 from countersign.domain.workspace import Secret
 
 
@@ -73,3 +74,25 @@ def citation_json(citation: Citation) -> dict[str, Any]:
     shown = jsonable(citation)
     del shown["passage_id"]
     return shown
+
+
+def search_json(results: SearchResults) -> dict[str, Any]:
+    """What was found, as its reader may read it now."""
+    return {
+        "search_id": results.search_id,
+        "assistant": results.assistant,
+        "release": results.release or None,
+        "index_version": results.index_version,
+        "as_of": iso(results.as_of),
+        "created": iso(results.created),
+        "language": results.language,
+        "refusal": {"reason": results.refusal.value} if results.refusal else None,
+        "warnings": list(results.warnings),
+        "took_ms": results.took_ms,
+        "hits": [_hit_json(results.search_id, hit) for hit in results.hits],
+    }
+
+
+def _hit_json(search_id: str, hit: SearchHit) -> dict[str, Any]:
+    image = f"/api/searches/{search_id}/hits/{hit.rank}/page.png" if hit.has_image else None
+    return jsonable(hit) | {"page_image": image}

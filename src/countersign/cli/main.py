@@ -21,6 +21,7 @@ COMMANDS = {
     "ingest": "countersign.cli.ingest:ingest",
     "sources": "countersign.cli.sources:sources",
     "ask": "countersign.cli.ask:ask",
+    "search": "countersign.cli.search:search",
     "serve": "countersign.cli.serve:serve",
     "worker": "countersign.cli.serve:worker",
     "user": "countersign.cli.people:user",

@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     ANSWER_DECIDED = "answer.decided"
     ANSWER_READ = "answer.read"
     ANSWER_FEEDBACK = "answer.feedback"
+    SEARCH_MADE = "search.made"
+    SEARCH_OPENED = "search.opened"
     MODEL_CALLED = "model.called"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SETTLED = "budget.settled"
@@ -77,6 +79,8 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.ANSWER_DECIDED: "Delivered, held, refused or degraded, with the reasons; or a draft discarded.",
     EventKind.ANSWER_READ: "Somebody read a stored answer.",
     EventKind.ANSWER_FEEDBACK: "The asker said what they think of an answer.",
+    EventKind.SEARCH_MADE: "Somebody searched without asking for an answer; which passages they were shown.",
+    EventKind.SEARCH_OPENED: "Somebody opened the page of a passage that their search had shown.",
     EventKind.MODEL_CALLED: "A rung of the ladder wrote the draft: model, tokens, cost, rungs passed over.",
     EventKind.BUDGET_RESERVED: "Money was set aside before a call.",
     EventKind.BUDGET_SETTLED: "What a call really cost replaced what was set aside.",

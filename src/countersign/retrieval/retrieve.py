@@ -23,7 +23,7 @@ from countersign.retrieval.analysis import question_language
 from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
 from countersign.retrieval.prior import with_prior
 from countersign.retrieval.routing import Route, Routing
-from countersign.retrieval.seams import Hit, PassageIndex, PassageSearch, PassageStore, Scope, Vector
+from countersign.retrieval.seams import Hit, Leg, PassageIndex, PassageSearch, PassageStore, Scope, Vector
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import catch_up
 
@@ -48,6 +48,10 @@ class Retrieved:
     dropped: int = 0
     """Hits that the index gave and the database denied."""
     features: Mapping[str, float] = field(default_factory=dict[str, float])
+    ranks: Mapping[str, Mapping[Leg, int]] = field(default_factory=dict[str, Mapping[Leg, int]])
+    """Passage → its place in each leg that found it, where that was asked for."""
+    route: Route | None = None
+    """The documents that the question names; it may name some that its person may not see."""
 
 
 class Retriever:
@@ -85,9 +89,10 @@ class Retriever:
         history: Sequence[HistoryTurn] = (),
         limit: int = 8,
         ended: bool = False,
+        explain: bool = False,
     ) -> Retrieved:
         """`sources` empty = nothing. `history` is the client's and untrusted: it only moves scores. `ended` looks only
-        among what was in force before `as_of` and no longer is."""
+        among what was in force before `as_of` and no longer is. `explain` tells the places in the legs."""
         search, seq = await self._newest(principal.tenant)
         scope = await self._store.scope(
             principal.tenant, principal.terms, frozenset(sources), as_of, frozenset(document_ids)
@@ -102,11 +107,16 @@ class Retriever:
         wanted = max(limit, reranker.depth) if reranker else limit
         passages, dropped = await self._permitted(ordered, scope, wanted)
         if reranker is not None:
-            order = reranker.order
-            passages = (await asyncio.to_thread(order, questions[-1][1], language, passages))[:limit]
+            best, rest = passages[: reranker.depth], passages[reranker.depth :]
+            anew = await asyncio.to_thread(reranker.order, questions[-1][1], language, best)
+            passages = [*anew, *rest][:limit]
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
-        return Retrieved(tuple(found), seq, as_of, language, vectors is None, reason, dropped, features)
+        ranks = leg_ranks(ordered, passages) if explain else {}
+        lexical_only = vectors is None
+        return Retrieved(
+            tuple(found), seq, as_of, language, lexical_only, reason, dropped, features, ranks, route
+        )
 
     async def document(
         self,
@@ -331,6 +341,22 @@ def scored(passage: Passage, candidate: Candidate) -> Passage:
         "grams": candidate.grams,
     }
     return replace(passage, score=candidate.score, features=features)
+
+
+def leg_ranks(ordered: Sequence[Candidate], shown: Sequence[Passage]) -> dict[str, dict[Leg, int]]:
+    """Where each of `shown` stands in each leg, 1 for the best; a leg that did not find it is left out."""
+    ranks: dict[str, dict[Leg, int]] = {passage.passage_id: {} for passage in shown}
+    measures: tuple[tuple[Leg, Callable[[Candidate], float]], ...] = (
+        ("dense", lambda c: c.dense),
+        ("words", lambda c: c.words_bm25),
+        ("grams", lambda c: c.grams_bm25),
+    )
+    for leg, of in measures:
+        best = sorted((c for c in ordered if of(c) > 0), key=lambda c: (-of(c), c.passage_id))
+        for place, candidate in enumerate(best, 1):
+            if (mine := ranks.get(str(candidate.passage_id))) is not None:
+                mine[leg] = place
+    return ranks
 
 
 def _features(ordered: Sequence[Candidate], shown: Sequence[int]) -> dict[str, float]:

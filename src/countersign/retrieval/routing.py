@@ -39,6 +39,8 @@ class Route:
 
     documents: frozenset[str]
     likely: Mapping[str, float]
+    identified: frozenset[str] = frozenset()
+    """Those that an identifier names."""
 
     @property
     def likeliest(self) -> frozenset[str]:
@@ -46,6 +48,13 @@ class Route:
         most = max(self.likely.values(), default=0.0)
         found = frozenset(document for document, score in self.likely.items() if score == most)
         return found if most > 0 and found != self.documents else frozenset()
+
+    def reasons(self, document_id: str) -> tuple[str, ...]:
+        """What of this document the question says: `identifier` or `name`, and `period`, its year or quarter."""
+        if document_id not in self.documents:
+            return ()
+        named = "identifier" if document_id in self.identified else "name"
+        return (named, "period") if self.likely.get(document_id, 0.0) > 0 else (named,)
 
 
 @dataclass(slots=True)
@@ -71,12 +80,15 @@ class Routing:
         names = self._learned()
         found = self._named(question, names)
         documents = frozenset[str]().union(*(names.get(name) or self._short[name] for name in found))
-        documents = documents.union(*(self._identifiers.get(word, ()) for word in _identifiers(question)))
+        identified = frozenset[str]().union(
+            *(self._identifiers.get(word, ()) for word in _identifiers(question))
+        )
+        documents |= identified
         if not documents:
             return None
         if 2 * len(documents) > len(self._titles):
             return None
-        return Route(documents, self._likely(question, documents))
+        return Route(documents, self._likely(question, documents), identified)
 
     def _learned(self) -> dict[str, frozenset[str]]:
         if self._names is None:

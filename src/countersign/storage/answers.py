@@ -89,7 +89,7 @@ class SqlAnswerStore:
     async def permitted(
         self, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
     ) -> bool:
-        return await self._database.read(_still_permitted, passages, in_force_at, principal)
+        return await self._database.read(still_permitted, passages, in_force_at, principal)
 
     async def finish(self, finished: Finished, principal: Principal) -> bool:
         return await self._database.write(_finish, finished, principal, self._outbox)
@@ -108,7 +108,7 @@ def _finish(connection: Connection, finished: Finished, principal: Principal, ou
     if (
         finished.passages
         and not finished.left
-        and not _still_permitted(connection, finished.passages, finished.in_force_at, principal)
+        and not still_permitted(connection, finished.passages, finished.in_force_at, principal)
     ):
         return False
     kept = finished.answer
@@ -143,7 +143,7 @@ def _open_review(connection: Connection, finished: Finished, hold: Hold, outbox:
     outbox.put_in(connection, "review.opened", tenant, hold.review_id, opened)
 
 
-def _still_permitted(
+def still_permitted(
     connection: Connection, passages: Sequence[Passage], in_force_at: datetime, principal: Principal
 ) -> bool:
     """The asker as the database knows them now, against every passage as it is now."""

@@ -36,7 +36,8 @@ class Retirement:
         """Empty what is older than configured, and record how much that was."""
         now = self._clock.now()
         answers = await self._answers(tenant, iso(now - retention.answers), now)
-        personal = await self._personal(tenant, iso(now - retention.personal))
+        personal = await self._personal(tenant, iso(now - retention.answers), EventKind.SEARCH_MADE)
+        personal += await self._personal(tenant, iso(now - retention.personal))
         if answers or personal:
             facts: dict[str, object] = {
                 "answers": answers,
@@ -54,9 +55,10 @@ class Retirement:
             total += done
         return total
 
-    async def _personal(self, tenant: str, before: str) -> int:
+    async def _personal(self, tenant: str, before: str, kind: str = "") -> int:
+        """Of one kind of event, or of all. What was searched for is kept no longer than what was asked."""
         total = 0
-        while done := await self._database.write(_retire_personal, tenant, before):
+        while done := await self._database.write(_retire_personal, tenant, before, kind):
             total += done
         return total
 
@@ -75,9 +77,10 @@ def _reviews_of(connection: Connection, answers: Sequence[str]) -> Sequence[str]
     return connection.execute(select(review.c.id).where(review.c.answer_id.in_(answers))).scalars().all()
 
 
-def _retire_personal(connection: Connection, tenant: str, before: str) -> int:
+def _retire_personal(connection: Connection, tenant: str, before: str, kind: str) -> int:
     same = (event.c.tenant == event_personal.c.tenant) & (event.c.seq == event_personal.c.seq)
     query = select(event_personal.c.seq).join(event, same).where(event_personal.c.tenant == tenant)
+    query = query.where(event.c.kind == kind) if kind else query
     seqs = list(connection.execute(query.where(event.c.at < before).limit(_BATCH)).scalars())
     gone = delete(event_personal).where(event_personal.c.tenant == tenant, event_personal.c.seq.in_(seqs))
     connection.execute(gone)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
+from countersign.answer.excerpt import Marked
 from countersign.domain.answers import Claim
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -74,6 +75,33 @@ def _pieces(text: str, numbers: Collection[int]) -> Iterator[Piece]:
 def unmarked(text: str) -> str:
     """A sentence without its numbers, for where it is only quoted."""
     return _MARK.sub("", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A run of a passage; `is_asked` where it is a word that was searched for."""
+
+    text: str
+    is_asked: bool = False
+
+
+def stretches(
+    text: str, marked: Sequence[Marked], start: int = 0, end: int | None = None
+) -> tuple[Stretch, ...]:
+    """`text` from `start` to `end`, cut at its marked words; joined together the stretches are that text again."""
+    end = len(text) if end is None else end
+    found: list[Stretch] = []
+    at = start
+    for mark in marked:
+        if mark.start < at or mark.end > end:
+            continue
+        if mark.start > at:
+            found.append(Stretch(text[at : mark.start]))
+        found.append(Stretch(text[mark.start : mark.end], is_asked=True))
+        at = mark.end
+    if at < end:
+        found.append(Stretch(text[at:end]))
+    return tuple(found)
 
 
 def highlight(passage: str, quote: str) -> tuple[str, str, str]:

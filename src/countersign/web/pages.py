@@ -16,6 +16,7 @@ from countersign.web import (
     readiness,
     records,
     reviews,
+    search,
     sign_in,
     sources,
     status,
@@ -40,6 +41,7 @@ def mount(app: FastAPI, house: House) -> None:
     for page in (
         sign_in,
         asking,
+        search,
         answers,
         documents,
         reviews,

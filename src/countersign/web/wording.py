@@ -114,6 +114,9 @@ WARNING: Mapping[str, str] = {
     "as_of_another_day": N_("The answer is for the day asked about, not for today."),
     "only_superseded": N_("Only a version that is no longer in force answers this."),
     "source_stale": N_("A source has not been confirmed as recently as it should be: {detail}."),
+    "assistant_addressed": N_("Something in this text is aimed at an assistant, not at its readers."),
+    "no_longer_in_force": N_("No longer in force today."),
+    "not_yet_in_force": N_("Not yet in force today."),
     "changed_in_period": N_("What applied changed within the period asked about; the answer is for its end."),
 }
 
@@ -193,6 +196,8 @@ EVENT: Mapping[str, str] = {
     EventKind.ANSWER_DECIDED: N_("Decision"),
     EventKind.ANSWER_READ: N_("Answer read"),
     EventKind.ANSWER_FEEDBACK: N_("Feedback given"),
+    EventKind.SEARCH_MADE: N_("Search"),
+    EventKind.SEARCH_OPENED: N_("Page of a search opened"),
     EventKind.MODEL_CALLED: N_("Model called"),
     EventKind.BUDGET_RESERVED: N_("Budget reserved"),
     EventKind.BUDGET_SETTLED: N_("Budget settled"),
@@ -334,6 +339,11 @@ PROBLEM: Mapping[str, str] = {
     "form_too_large": N_("The form is too large."),
     "form_invalid": N_("The form could not be read."),
     "question_missing": N_("Write a question first."),
+    "query_missing": N_("Write what you are looking for first."),
+    "index_version_unknown": N_("There is no such index version."),
+    "index_version_building": N_("This index version is still being built."),
+    "index_version_dropped": N_("This index version was dropped."),
+    "index_version_embedder": N_("This index version is for another embedding model."),
     "document_missing": N_("Choose the document to summarise: open it and press “Summarise”."),
     "date_invalid": N_("The date could not be read."),
     "connection_lost": N_(
@@ -351,7 +361,21 @@ PROBLEM: Mapping[str, str] = {
     "page_not_rendered": N_("The page image cannot be shown."),
 }
 
+LEG: Mapping[str, str] = {
+    "dense": N_("by meaning"),
+    "words": N_("by words"),
+    "grams": N_("by parts of words"),
+}
+
+ROUTED: Mapping[str, str] = {
+    "name": N_("its name"),
+    "identifier": N_("its number or code"),
+    "period": N_("its year or quarter"),
+}
+
 KINDS: Mapping[str, Mapping[str, str]] = {
+    "leg": LEG,
+    "routed": ROUTED,
     "status": STATUS,
     "refusal": REFUSAL,
     "advice": ADVICE,
