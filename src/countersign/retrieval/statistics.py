@@ -45,7 +45,9 @@ class LanguageStatistics:
     def spread(self, vector: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of `vector`'s cosine over each language, each of shape (languages,)."""
         mean = self.means @ vector
-        variance = np.einsum("i,lij,j->l", vector, self.covariances, vector, optimize=True)
+        variance = (
+            self.covariances @ vector @ vector
+        )  # language by language; `einsum` takes twenty times as long
         return mean.astype(np.float32), np.sqrt(np.maximum(variance, _MIN_STD**2)).astype(np.float32)
 
 

@@ -318,12 +318,12 @@ class Rows:
         approximate = compare.scores(self._scan(compare.vector, places, mask), places)
         keep = min(len(places), max(_RESCORE, 2 * limit))
         best = places[np.argpartition(-approximate, keep - 1)[:keep]] if keep < len(places) else places
-        hits = self._exact(compare, vector, best)[:limit]
+        hits = self._exact(compare, vector, best, limit)
         seen = {hit.passage_id for hit in hits}
         wanted = [self.table.place.get(passage_id) for passage_id in also if passage_id not in seen]
         extra = [place for place in wanted if place is not None and place < len(mask) and mask[place]]
         if extra:
-            hits += self._exact(compare, vector, np.array(extra))
+            hits += self._exact(compare, vector, np.array(extra), len(extra))
         return hits
 
     def _scan(self, vector: Floats, places: NDArray[np.int64], mask: Bools) -> Floats:
@@ -336,19 +336,15 @@ class Rows:
             dots = int8_dots(codes, code[0])[places]
         return dots * (self.table.scale[places] * scale[0])
 
-    def _exact(self, compare: Comparison, vector: Vector, places: NDArray[np.int64]) -> list[Hit]:
+    def _exact(self, compare: Comparison, vector: Vector, places: NDArray[np.int64], limit: int) -> list[Hit]:
         rows = self._vectors[places]
         scores, cosines = compare.scores(rows @ compare.vector, places), rows @ vector
-        order = np.lexsort((self.table.passage[places], -scores))
+        order = np.lexsort((self.table.passage[places], -scores))[:limit]
+        best = places[order]
+        columns = (self.table.passage[best], scores[order], self.table.language[best], cosines[order])
         return [
-            Hit(
-                int(self.table.passage[places[i]]),
-                float(scores[i]),
-                "dense",
-                self.names[self.table.language[places[i]]],
-                float(cosines[i]),
-            )
-            for i in order.tolist()
+            Hit(passage_id, score, "dense", self.names[language], cosine)
+            for passage_id, score, language, cosine in zip(*(c.tolist() for c in columns), strict=True)
         ]
 
     def sample_vectors(self) -> tuple[dict[Language, Floats], dict[Language, int]]:
