@@ -14,8 +14,9 @@ import pytest
 
 from countersign.app.readiness import Audited, Plan, audit, plan_paths
 from countersign.corpus.readiness.report_json import report_from_json, report_to_json
-from countersign.corpus.readiness.walk import Step
-from countersign.domain.documents import SourceDocument
+from countersign.corpus.readiness.walk import Step, Walk, Way
+from countersign.corpus.readiness.working import WorkingFile
+from countersign.domain.documents import ParsedDocument, ParseStatus, SourceDocument
 from countersign.domain.errors import Conflict, NotFound, SourceError
 from countersign.domain.workspace import ParseLimits
 from countersign.sources.connector import Listed
@@ -151,6 +152,30 @@ async def test_a_folder_that_is_written_in_another_way_is_not_counted_twice(
     await audit(replace(plan, origins={"in": Dying()}), MovableClock(), _nothing)
     done, _ = await audited(plan_of(tmp_path, folder))
     assert done.report.documents == 1 and [score.source for score in done.report.sources] == [str(folder)]
+
+
+async def test_what_was_lost_by_no_fault_of_its_own_is_read_again(tmp_path: Path) -> None:
+    """The parser process died twice, for want of memory perhaps; the file did not change since."""
+    origin = next(iter(plan_of(tmp_path, write(tmp_path / "in", a__md=TEXT)).origins.values()))
+    [name] = [item.document.source for item in origin.list()]
+    ends = [(ParseStatus.CORRUPT, "worker_lost"), (ParseStatus.CORRUPT, "office_structure")]
+
+    class Parser:
+        async def parse(self, path: Path, filename: str, mime: str) -> ParsedDocument:
+            status, reason = ends.pop(0)
+            return ParsedDocument(status, reason, mime)
+
+    for left in (1, 0, 0):
+        working = WorkingFile(tmp_path / "working", "scope")
+        working.begin(MovableClock().now())
+        walk = Walk(
+            working, Parser(), (), Way(1_000, 1, ""), tmp_path, lambda source: frozenset[str](), _nothing
+        )
+        await walk.list_source(name, origin)
+        await walk.read_all({name: origin})
+        working.finish(MovableClock().now())
+        working.close()
+        assert len(ends) == left
 
 
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:

@@ -321,6 +321,7 @@ class Sandbox:
             process.wait()
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(ConnectionError(why))
+            self._ready.exception()  # whoever waited may be gone: then nobody is left to be told
         for running in self._running.values():
             if not running.done.done():
                 running.done.set_result(Outcome("lost", b"".join(running.parts)))

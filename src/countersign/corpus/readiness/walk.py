@@ -21,6 +21,8 @@ from countersign.domain.documents import Attachment, ParsedDocument, SourceDocum
 from countersign.domain.errors import SourceError
 
 _LISTED_AT_ONCE: Final = 500
+LOST: Final = "worker_lost"
+"""Reading ended by no fault of the document's: it is read again next time, changed or not."""
 
 
 class Reader(Protocol):
@@ -147,7 +149,8 @@ class Walk:
             return
         parts: list[Part] = []
         await self._take(listing.document, content, digest, "", "", parts)
-        self._working.store(listing, self._way.settings_id, parts)
+        lost = any(part.contents is not None and part.contents.reason == LOST for part in parts)
+        self._working.store(listing, "" if lost else self._way.settings_id, parts)
 
     def _tell(self, listing: Listing, digest: str, problem: str) -> None:
         part = Part(listing.document, "", "", listing.size, digest, None, problem)
