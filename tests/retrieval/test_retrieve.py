@@ -222,6 +222,22 @@ async def test_an_embedder_that_fails_leaves_words(house: House) -> None:
     assert texts(found)[0] == LEAVE and found.lexical_only and found.reason == "provider_timeout"
 
 
+async def test_a_question_is_embedded_once_however_often_it_is_searched(house: House) -> None:
+    embedded: list[str] = []
+
+    class Counting(BagOfGrams):
+        async def embed_query(self, text: str):
+            embedded.append(text)
+            return await super().embed_query(text)
+
+    retriever = Retriever(house.store, house.indexes.of, Counting())
+    staff, question = person("staff"), "annual leave days"
+    first = await retriever.retrieve(staff, question, sources=["files"], as_of=NOW)
+    again = await retriever.retrieve(staff, question, sources=["files"], as_of=NOW, vectors=first.vectors)
+    assert embedded == [question]
+    assert again == first and not again.lexical_only
+
+
 async def test_scores_stay_out_of_the_text_and_features_are_there(house: House) -> None:
     found = await ask(house.retriever, person("staff"), "annual leave days")
     assert found.passages[0].text == LEAVE

@@ -108,7 +108,7 @@ async def retrieve(line: Line, turn: Turn) -> Turn:
         "as_of": iso(turn.asked_for) if turn.asked_for else "",
         "duration_ms": _ms(started),
     }
-    turn = turn.noting(EventKind.ANSWER_RETRIEVED, facts, line.clock.now())
+    turn = replace(turn, vectors=found.vectors).noting(EventKind.ANSWER_RETRIEVED, facts, line.clock.now())
     warnings = ("lexical_only",) if found.lexical_only and line.embedder is not None else ()
     if not passages:
         return turn.refused(RefusalReason.NO_EVIDENCE)

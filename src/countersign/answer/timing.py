@@ -66,6 +66,7 @@ async def _ended(line: Line, turn: Turn) -> datetime | None:
         history=turn.history,
         limit=turn.assistant.passages,
         ended=True,
+        vectors=turn.vectors,
     )
     passages, settings = found.passages, ExtractiveSettings()
     ranked = rank(turn.asked_now, turn.language, candidates(passages), passages)

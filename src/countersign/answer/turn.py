@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from countersign.domain.answers import (
 from countersign.domain.documents import Passage
 from countersign.domain.events import Event, EventKind
 from countersign.domain.workspace import Assistant
+from countersign.retrieval.seams import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Turn:
     """When (exclusive) ended what alone answers the question."""
     asked: str = ""
     """The question as it goes on: cleaned by the guard."""
+    vectors: Sequence[Vector] | None = field(default=None, compare=False, repr=False)
+    """What the question was searched with, so that a second search need not embed it again."""
     history: tuple[HistoryTurn, ...] = ()
     passages: tuple[Passage, ...] = ()
     retrieval_features: dict[str, float] = field(default_factory=dict[str, float])

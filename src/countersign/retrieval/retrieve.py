@@ -20,8 +20,9 @@ from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Language, Passage
 from countersign.domain.errors import ProviderError, StorageError
 from countersign.retrieval.analysis import question_language
+from countersign.retrieval.feedback import liken
 from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
-from countersign.retrieval.prior import with_prior
+from countersign.retrieval.prior import mean_of, with_prior
 from countersign.retrieval.routing import Route, Routing
 from countersign.retrieval.seams import Hit, Leg, PassageIndex, PassageSearch, PassageStore, Scope, Vector
 from countersign.retrieval.settings import RetrievalSettings
@@ -52,6 +53,8 @@ class Retrieved:
     """Passage → its place in each leg that found it, where that was asked for."""
     route: Route | None = None
     """The documents that the question names; it may name some that its person may not see."""
+    vectors: Sequence[Vector] | None = field(default=None, compare=False, repr=False)
+    """The question's, for asking the same once more."""
 
 
 class Retriever:
@@ -90,16 +93,22 @@ class Retriever:
         limit: int = 8,
         ended: bool = False,
         explain: bool = False,
+        vectors: Sequence[Vector] | None = None,
     ) -> Retrieved:
         """`sources` empty = nothing. `history` is the client's and untrusted: it only moves scores. `ended` looks only
-        among what was in force before `as_of` and no longer is. `explain` tells the places in the legs."""
+        among what was in force before `as_of` and no longer is. `explain` tells the places in the legs. `vectors` are
+        those of the same question and history, where it was asked before."""
         search, seq = await self._newest(principal.tenant)
         scope = await self._store.scope(
             principal.tenant, principal.terms, frozenset(sources), as_of, frozenset(document_ids)
         )
         scope = replace(scope, ended=ended)
         questions = asked_of(query, history, self._settings)
-        vectors, reason = await self._embed([text for _, text in questions] + reply_of(questions, history))
+        reason = ""
+        if vectors is None:
+            vectors, reason = await self._embed(
+                [text for _, text in questions] + reply_of(questions, history)
+            )
         language = question_language(query)
         route = await self._route(scope, [text for _, text in questions], seq)
         ordered = await asyncio.to_thread(self._search, search, questions, vectors, scope, language, route)
@@ -115,7 +124,7 @@ class Retriever:
         ranks = leg_ranks(ordered, passages) if explain else {}
         lexical_only = vectors is None
         return Retrieved(
-            tuple(found), seq, as_of, language, lexical_only, reason, dropped, features, ranks, route
+            tuple(found), seq, as_of, language, lexical_only, reason, dropped, features, ranks, route, vectors
         )
 
     async def document(
@@ -278,7 +287,7 @@ def legs(
     if vector is None:
         return hits
     lexical = list(dict.fromkeys(hit.passage_id for hit in hits))
-    mean = settings.query_means.get(language)
+    mean = mean_of(settings.query_means, text, language)
     return hits + search.search_vector(vector, scope, settings.candidates, also=lexical, query_mean=mean)
 
 
@@ -298,7 +307,9 @@ def search_questions(
     for place, (weight, text) in enumerate(questions):
         vector = vectors[place] if vectors is not None else None
         hits = legs(search, text, vector, scope, language, settings)
-        orders.append((weight, fuse(hits, language, settings.weights, settings.candidates)))
+        fused = fuse(hits, language, settings.weights, settings.candidates)
+        own = {hit.passage_id: hit.vector for hit in hits if hit.vector is not None}
+        orders.append((weight, liken(fused, own, settings.feedback)))
     if vectors is not None and len(vectors) > len(questions):
         known = list(dict.fromkeys(c.passage_id for _, candidates in orders for c in candidates))
         mean = settings.query_means.get(language)
