@@ -73,8 +73,53 @@ def test_the_report_is_written(folder: Path, tmp_path: Path, capfd: pytest.Captu
     beside = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert beside["documents"] == 3 and {code["code"] for code in beside["codes"]} >= {"corrupt"}
     assert page.stat().st_mode & 0o077 == 0
+    cells = page.with_suffix(".csv").read_text(encoding="utf-8")
+    assert (
+        cells.startswith("\ufeff")
+        and "c.pdf" in cells
+        and page.with_suffix(".csv").stat().st_mode & 0o077 == 0
+    )
     code, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(tmp_path / "there"))
     assert (tmp_path / "there" / "readiness.html").is_file()
+
+
+def test_what_changed_since_the_report_that_lies_there_is_said(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page, kept = tmp_path / "report.html", tmp_path / "first.json"
+    _, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(page))
+    assert "no longer found" not in out and "Since the last audit" not in page.read_text(encoding="utf-8")
+    (folder / "c.pdf").unlink()
+    (folder / "d.md").write_text(FEES)
+    _, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(page))
+    assert "1 new, 1 no longer found" in out
+    assert "Since the last audit" in page.read_text(encoding="utf-8")
+    kept.write_text("[]")
+    code, _, err = called(capfd, "audit", "data", str(folder), "--since", str(kept))
+    assert code == 2 and "report_unreadable" in err
+    code, _, err = called(
+        capfd, "audit", "data", str(folder / "a.md"), "--since", str(page.with_suffix(".json"))
+    )
+    assert code == 0 and "not compared" in err
+    page.with_suffix(".json").write_text("no report at all")
+    code, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(page), "--json")
+    assert code == 0 and json.loads(out)["changes"] is None
+
+
+def test_the_terminal_says_the_verdict_first_and_five_actions_at_most(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = called(capfd, "audit", "data", str(folder))
+    assert out.startswith("NOT READY: 1 of 3 documents with an error")
+    assert "1 document, 33%" in out and "1 documents" not in out
+    assert "  6. " not in out
+    (folder / "c.pdf").unlink()
+    (folder / "b.md").write_text("# Rooms\n\nVisitors leave their coats at the entrance of the branch.\n")
+    _, out, _ = called(capfd, "audit", "data", str(folder))
+    assert out.startswith("READY: nothing was found that would make answers wrong")
+    (folder / "none").mkdir()
+    _, out, _ = called(capfd, "audit", "data", str(folder / "none"))
+    assert out.startswith("NOTHING WAS READ")
 
 
 def test_what_cannot_be_is_said(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

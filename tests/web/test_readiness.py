@@ -93,6 +93,24 @@ def test_what_the_reader_may_not_read_is_counted_and_withheld(open_page: Open, a
     assert "<script" not in text
 
 
+def test_what_one_owner_has_to_do_is_shown_and_taken_away_as_a_table(open_page: Open, audited: Desk) -> None:
+    page = open_page("olzhas")
+    page.goto(f"{audited.url}/readiness")
+    page.get_by_role("heading", name="Security officer").get_by_role("link").click()
+    expect(page).to_have_url(re.compile("owner=security"))
+    expect(page.locator("select[name=owner]")).to_have_value("security officer")
+    expect(page.get_by_role("row").filter(has_text="keys.txt").first).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="empty.txt")).to_have_count(0)
+    offered = page.get_by_role("link", name=re.compile("^Accept"))
+    for address in [each.get_attribute("href") or "" for each in offered.all()]:
+        assert "accept=" in address, "the form of the first finding opens as well"
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Table for a spreadsheet").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert "keys.txt" in text and "withheld" in text
+    assert "board.txt" not in text and "empty.txt" not in text
+
+
 def test_a_finding_is_accepted_with_a_reason_and_taken_back(open_page: Open, audited: Desk) -> None:
     page = open_page("olzhas")
     page.goto(f"{audited.url}/readiness?code=empty")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from countersign.corpus.readiness.catalogue import CODES
+from countersign.corpus.readiness.changes import changes
 from countersign.domain.readiness import ReadinessReport
 from countersign.web.differences import differing
 from countersign.web.i18n import LANGUAGES
@@ -185,6 +186,28 @@ def test_a_million_findings_do_not_make_an_endless_page() -> None:
     assert sum(len(listed) for _, listed in view.concerned) == 20_000
 
 
+def test_a_part_is_shown_by_style_rules_that_hold_no_word_from_outside() -> None:
+    html = render(replace(samples.full(), sources=samples.full().sources), "en")
+    rules = re.findall(r'option\[value="([^"]*)"\]:checked\) \.f:not\(\.([^)]*)\)', html)
+    assert rules and all(value == sort and re.fullmatch(r"[a-z]+\d*", sort) for value, sort in rules)
+    offered = {value for value in Page(html).values("value") if value}
+    assert offered == {value for value, _ in rules}
+    view = view_of(samples.full())
+    assert {sort for line in view.codes for sort in view.sorts_of_code(line).split()} - {"f"} <= set(
+        view.filters
+    )
+
+
+def test_what_changed_since_the_audit_before_is_told_and_marked() -> None:
+    before = samples.report([samples.found("corrupt", "mended.pdf"), samples.found("stale", "old.pdf")])
+    now = samples.report([samples.found("stale", "old.pdf"), samples.found("empty", samples.HOSTILE)])
+    html = render(now, "en", changes=changes(before, now))
+    text = Page(html).text
+    assert "Since the last audit" in text and "1 new · 1 no longer found · 1 still there" in text
+    assert "mended.pdf" in text and "<script" not in html
+    assert "Since the last audit" not in Page(render(now, "en")).text
+
+
 # -- as it is looked at -----------------------------------------------------------------------------------------
 @pytest.mark.browser
 @pytest.mark.parametrize(("language", "scheme"), [("kk", "dark"), ("ru", "light")])
@@ -207,6 +230,33 @@ def test_it_fits_a_phone_and_asks_for_nothing(
     assert (red + green + blue < 200) == (scheme == "dark")
     context.close()
     assert troubles == []
+
+
+@pytest.mark.browser
+def test_a_reader_sees_only_what_they_choose_without_a_script(chromium: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(samples.full(), "en"), encoding="utf-8")
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    show, secret, scan = (
+        page.get_by_label("Show below"),
+        page.locator("#error-secret_present"),
+        page.locator("#error-needs_ocr"),
+    )
+    listed = page.locator("table.concerned tbody tr")
+    expect(scan).to_be_visible()
+    show.select_option(label="Security officer")
+    expect(scan).to_be_hidden()
+    expect(secret).to_be_visible()
+    expect(listed.filter(has_text="it/vpn.txt")).to_be_visible()
+    expect(listed.filter(has_text="протокол-001")).to_be_hidden()
+    show.select_option(label="Two versions of one document say different figures or dates")
+    expect(secret).to_be_hidden()
+    expect(listed.filter(has_text="gold-2025.pdf").filter(visible=True)).to_have_count(1)
+    show.select_option(label="everything")
+    expect(scan).to_be_visible()
+    context.close()
 
 
 @pytest.mark.browser

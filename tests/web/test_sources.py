@@ -77,7 +77,7 @@ def test_every_source_says_its_state_and_what_comes_next(open_page: Open, desk: 
     assert "removal held back" in _row(page, "archive")
     assert "out of date" in _row(page, "rules")
     failing = _row(page, "moved")
-    for said in ("cannot be read", "The folder is not there.", "source_folder_missing", "still answers"):
+    for said in ("cannot be read", "The folder is not there.", "source_folder_missing", "Nothing was read"):
         assert said in failing
     assert "never read" in _row(page, "letters")
     assert "documents are sent to it" in _row(page, "push")

@@ -15,6 +15,7 @@ from countersign.access.principal import Principal
 from countersign.app.readiness import Audited, audit, plan_sources, policy_in
 from countersign.app.stored import open_stored
 from countersign.corpus.readiness.catalogue import CODES
+from countersign.corpus.readiness.changes import Changes, changes
 from countersign.corpus.readiness.finish import Accepted
 from countersign.corpus.readiness.report_json import report_from_json
 from countersign.corpus.readiness.subject import key_of
@@ -113,6 +114,19 @@ class Audits:
         else:
             report = replace(report, findings=tuple(marked))
         return ShownReport(run, report, sum(each.withheld for each in seen))
+
+    async def changes(self, reader: Principal, shown: ShownReport) -> Changes | None:
+        """Since the audit before it of the same sources; None when there is none, or one of the two is not whole. Names
+        and evidence only as far as `reader` may read them."""
+        runs = await self.list(reader, limit=audits.KEPT_AUDITS, cursor=shown.run.id)
+        same = [run for run in runs if set(run.sources) == set(shown.run.sources) and run.finished]
+        if not same or not (same[0].complete and shown.run.complete):
+            return None
+        seen = await self._database.read(audits.findings_of, same[0].id, reader)
+        before = replace(report_from_json(same[0].body), findings=tuple(each.finding for each in seen))
+        keys_before = await self._database.read(audits.keys_of, same[0].id, reader.tenant)
+        keys_now = await self._database.read(audits.keys_of, shown.run.id, reader.tenant)
+        return changes(before, shown.report, keys_before=keys_before, keys_now=keys_now)
 
     async def _one(self, reader: Principal, audit_id: str) -> AuditRun:
         if audit_id:

@@ -26,6 +26,8 @@ questions = group(
     "countersign questions import asked.jsonl --set tariffs\ncountersign questions list",
 )
 into_option = click.option("--set", "name", required=True, metavar="NAME", help="The question set.")
+named_set = click.argument("given", metavar="[SET]", default="")
+also_set = click.option("--set", "named", default="", metavar="NAME", help="The question set, as everywhere.")
 as_person = click.option(
     "--as",
     "user",
@@ -128,15 +130,19 @@ async def list_sets(run: Run, tenant: str) -> None:
     run.say(table(("set", "tenant", "drafts", "confirmed", "dropped"), rows))
 
 
-@command("show", group=questions, examples="countersign questions show tariffs --state draft --as aigerim")
-@click.argument("name", metavar="SET")
+@command(
+    "show", group=questions, examples="countersign questions show --set tariffs --state draft --as aigerim"
+)
+@named_set
+@also_set
 @click.option("--state", type=click.Choice(["draft", "confirmed", "dropped"]), help="Only in this state.")
 @as_person
 @tenant_option
-async def show(run: Run, name: str, state: State | None, user: str, tenant: str) -> None:
+async def show(run: Run, given: str, named: str, state: State | None, user: str, tenant: str) -> None:
     """The questions of a set with the documents that they expect."""
     from countersign.evaluation.questions import STATES
 
+    name = _one_set(given, named)
     with run.office() as office:
         reader = await _reader(office, user, tenant)
         found = await _service(office).list(reader, name, (state,) if state else STATES, whole=not user)
@@ -187,19 +193,28 @@ async def drop(run: Run, ids: tuple[str, ...], user: str, tenant: str) -> None:
     run.say(f"{len(ids)} dropped")
 
 
-@command("export", group=questions, examples="countersign questions export tariffs > tariffs.jsonl")
-@click.argument("name", metavar="SET")
+@command("export", group=questions, examples="countersign questions export --set tariffs > tariffs.jsonl")
+@named_set
+@also_set
 @tenant_option
-async def export(run: Run, name: str, tenant: str) -> None:
+async def export(run: Run, given: str, named: str, tenant: str) -> None:
     """Print the confirmed questions as JSON lines that `questions import` reads."""
     from countersign.evaluation.question_files import write_questions
 
+    name = _one_set(given, named)
     with run.office() as office:
         reader = await _reader(office, "", tenant)
         found = await _service(office).list(reader, name, ("confirmed",), whole=True)
     text = write_questions(each.question for each in found)
     run.result({"set": name, "jsonl": text})
     run.say(text.rstrip("\n"))
+
+
+def _one_set(given: str, named: str) -> str:
+    """The name stands by itself or behind --set."""
+    if not (given or named) or (given and named and given != named):
+        raise click.UsageError("name one question set: --set NAME")
+    return given or named
 
 
 def _service(office: Office) -> Questions:

@@ -14,7 +14,7 @@ import click
 from countersign.cli.audit import audit
 from countersign.cli.command import Run, command, listed, tenant_option
 from countersign.cli.failure import DONE, FAILED, SAID_NO
-from countersign.cli.readiness_out import limits_said, readable, write_report
+from countersign.cli.readiness_out import earlier, limits_said, readable, write_report
 from countersign.cli.terminal import Progress, one_line, progress, table
 from countersign.cli.types import DURATION
 
@@ -28,6 +28,7 @@ __all__ = ["audit"]
 _EXAMPLES = """
 countersign audit data ./contracts
 countersign audit data ./contracts --out report.html --language ru
+countersign audit data ./contracts --since march.json --out april.html
 countersign audit data ./contracts --manifest manifest.jsonl --fail-on error --fail-on needs_ocr:5%
 countersign -w ./bank audit data
 countersign -w ./bank audit data intranet --ocr --json
@@ -39,7 +40,14 @@ countersign -w ./bank audit data intranet --ocr --json
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the report: FILE.html with FILE.json beside it, or a folder.",
+    help="Write the report: FILE.html with FILE.json and FILE.csv beside it, or a folder. A report that lies there already is "
+    "compared with.",
+)
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="An earlier report of the same: say what is new, what is gone and what is still there.",
 )
 @click.option("--language", type=click.Choice(["en", "ru", "kk"]), default="en", help="Of the HTML report.")
 @click.option(
@@ -63,6 +71,7 @@ async def data(
     run: Run,
     what: tuple[str, ...],
     out: Path | None,
+    since: Path | None,
     language: str,
     ocr: bool,
     fresh: bool,
@@ -75,9 +84,10 @@ async def data(
     Without arguments every source of the workspace is read. A path needs no workspace. Stop it at any moment: run again,
     it goes on where it stopped, and next time it reads only what has changed.
     """  # fmt: skip
+    from countersign.corpus.readiness.changes import changes, changes_to_json
     from countersign.corpus.readiness.report_json import report_to_json
 
-    limits = limits_said(fail_on)
+    limits, before = limits_said(fail_on), earlier(out, since)
     try:
         with progress("auditing", wanted=not run.json) as show:
             done = await _audited(
@@ -88,11 +98,15 @@ async def data(
         raise
     report = done.report
     broken = [limit.says for limit in limits if limit.broken_by(report)]
-    written = write_report(report, out, language) if out is not None else ()
+    since_then = changes(before, report) if before else None
+    if since and since_then is None:
+        run.note("not compared: the earlier report is of other sources, or one of the two is not whole")
+    written = write_report(report, out, language, since_then) if out is not None else ()
     run.result({
         **report_to_json(report), "failed_on": broken, "files": [str(path) for path in written], "continued": done.continued,
+        "changes": changes_to_json(since_then) if since_then else None,
     })  # fmt: skip
-    run.say(readable(report))
+    run.say(readable(report, since_then))
     for path in written:
         run.say(f"written: {path}")
     if out is None:

@@ -202,13 +202,14 @@ def readable(tuned: Tuned) -> str:
 
 def _side_by_side(tuned: Tuned) -> str:
     from countersign.evaluation.intervals import verdict
+    from countersign.web.tune_plot import ordered
 
     rows = []
-    for each in tuned.summaries:
+    for each in ordered(tuned):
         run, to_live = each.run, each.to_live
-        mark = "→ " if run is tuned.recommendation.chosen else "  "
         rows.append((
-            f"{mark}{run.name}{'*' if run.fitted else ''}",
+            "→" if run is tuned.recommendation.chosen else "",
+            f"{run.name}{'*' if run.fitted else ''}",
             f"{each.ndcg.mean:.3f} [{each.ndcg.low:.2f}–{each.ndcg.high:.2f}]",
             f"{to_live.mean:+.3f} {verdict(to_live)}" if to_live else "",
             *(f"{each.measures[name].mean:.2f}" for name in ("recall_5", "recall_10", "mrr")),
@@ -217,7 +218,7 @@ def _side_by_side(tuned: Tuned) -> str:
             f"{run.built.embedded} in {run.built.seconds:.0f} s" if run.built.embedded else "",
         ))  # fmt: skip
     heads = (
-        "candidate", "nDCG@10", "to live", "R@5", "R@10", "MRR", "CPU ms", "p50/p95 ms", "passages", "MB", "embedded",
+        "", "candidate", "nDCG@10", "to live", "R@5", "R@10", "MRR", "CPU ms", "p50/p95 ms", "passages", "MB", "embedded",
     )  # fmt: skip
     note = "\n* cross-validated: no question was judged by what it taught" if _any_fitted(tuned) else ""
     return table(heads, rows) + note

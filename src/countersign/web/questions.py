@@ -12,6 +12,7 @@ from countersign.access.decide import Action, require
 from countersign.app.questions import Questions
 from countersign.domain.documents import Passage
 from countersign.domain.errors import CountersignError, NotFound, NotPermitted
+from countersign.evaluation.intervals import LEAST_QUESTIONS
 from countersign.evaluation.questions import Question, QuestionSet, State
 from countersign.retrieval.analysis import words_of
 from countersign.web.rendering import Web, problem_code, redirect, status_of
@@ -54,7 +55,7 @@ async def questions_page(
     the form for browsers without scripts."""
     if not name:
         sets = await _service(web).sets(visitor.me)
-        return web.page(request, "question_sets.html", visitor, sets=sets)
+        return web.page(request, "question_sets.html", visitor, sets=sets, least=LEAST_QUESTIONS)
     return await _desk(request, web, visitor, name, at=at, act=act, undo=undo)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Final, Literal
@@ -14,8 +14,10 @@ from fastapi.responses import Response
 from countersign.access.decide import Action, Context, Permit, may
 from countersign.access.principal import Principal
 from countersign.app.audits import ShownReport
+from countersign.corpus.readiness.changes import Changes
 from countersign.domain.errors import CountersignError, NotFound, NotPermitted, UsageError
 from countersign.domain.readiness import CodeMeaning, DocumentKey, ReadinessFinding
+from countersign.web.readiness_csv import MEDIA_TYPE, findings_csv
 from countersign.web.readiness_report import render
 from countersign.web.readiness_view import meaning_of, view_of
 from countersign.web.rendering import HEADERS, Web, problem_code, redirect, status_of
@@ -31,6 +33,9 @@ DAYS: Final = (30, 90, 180, 365)
 _USUAL_DAYS: Final = 90
 
 
+State = Literal["", "open", "accepted", "new"]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What of a report is looked at; nothing said shows it as a whole."""
@@ -38,24 +43,28 @@ class Wanted:
     source: str = ""
     code: str = ""
     severity: str = ""
-    state: Literal["", "open", "accepted"] = ""
+    owner: str = ""
+    state: State = ""
     start: int = 0
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.source or self.code or self.severity or self.state)
+        return bool(self.source or self.code or self.severity or self.owner or self.state)
 
-    def admits(self, finding: ReadinessFinding) -> bool:
+    def admits(self, finding: ReadinessFinding, *, is_new: bool) -> bool:
+        state = "open" if finding.accepted is None else "accepted"
         return (
             self.source in ("", finding.document.source)
             and self.code in ("", finding.code)
             and self.severity in ("", finding.severity)
-            and self.state in ("", "open" if finding.accepted is None else "accepted")
+            and self.owner in ("", meaning_of(finding.code).owner)
+            and (is_new if self.state == "new" else self.state in ("", state))
         )
 
     def query(self, **more: object) -> str:
         """As it stands in an address, with what is said beside it."""
-        return urlencode({name: value for name, value in {**asdict(self), **more}.items() if value})
+        kept = {name: value for name, value in asdict(self).items() if value}
+        return urlencode({**kept, **more})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,11 @@ class Typed:
     problem: str = ""
 
 
-def _wanted(source: str = "", code: str = "", severity: str = "", state: str = "", start: str = "") -> Wanted:
-    shown = "accepted" if state == "accepted" else "open" if state == "open" else ""
-    return Wanted(source, code, severity, shown, _number(start))
+def _wanted(
+    source: str = "", code: str = "", severity: str = "", owner: str = "", state: str = "", start: str = ""
+) -> Wanted:
+    states: Mapping[str, State] = {"open": "open", "accepted": "accepted", "new": "new"}
+    return Wanted(source, code, severity, owner, states.get(state, ""), _number(start))
 
 
 def _number(text: str) -> int:
@@ -115,9 +126,26 @@ async def audit_page(
 async def report_file(request: Request, web: TheWeb, visitor: SignedIn, audit_id: str) -> Response:
     """The report for handing on, with what this reader may read; a file, so that its own style needs no exception."""
     shown = await web.house.audits.report(visitor.me, audit_id)
-    title = ", ".join(shown.run.sources)
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="readiness-{quote(audit_id)}.html"'}
-    return Response(render(shown.report, web.language(request), title=title), 200, headers, "text/html")
+    changes = await web.house.audits.changes(visitor.me, shown)
+    text = render(shown.report, web.language(request), title=", ".join(shown.run.sources), changes=changes)
+    return _file(text, f"readiness-{audit_id}.html", "text/html")
+
+
+@router.get("/readiness/{audit_id}/findings.csv")
+async def findings_file(
+    request: Request, web: TheWeb, visitor: SignedIn, audit_id: str, wanted: TheWanted
+) -> Response:
+    """What the list shows, whole, for a spreadsheet."""
+    shown = await web.house.audits.report(visitor.me, audit_id)
+    changes = await web.house.audits.changes(visitor.me, shown)
+    found = [finding for _, finding in _admitted(shown, wanted, changes)]
+    text = findings_csv(found, web.language(request), changes)
+    return _file(text, f"findings-{audit_id}.csv", MEDIA_TYPE)
+
+
+def _file(text: str, name: str, media_type: str) -> Response:
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{quote(name)}"'}
+    return Response(text, 200, headers, media_type)
 
 
 @router.post("/readiness/{audit_id}/accept")
@@ -152,7 +180,7 @@ def _key(form: Form, me: Principal) -> DocumentKey:
 
 def _of_form(form: Form) -> Wanted:
     """The list that the form stood in, to go back to."""
-    names = ("source", "code", "severity", "state", "start")
+    names = ("source", "code", "severity", "owner", "state", "start")
     return _wanted(*(form.text(name) for name in names))
 
 
@@ -166,10 +194,9 @@ async def _page(
     status: int = 200,
 ) -> Response:
     report = shown.report
-    found = [
-        Line(n, each, meaning_of(each.code)) for n, each in enumerate(report.findings) if wanted.admits(each)
-    ]
-    view = view_of(report)
+    changes = await web.house.audits.changes(visitor.me, shown)
+    found = [Line(n, each, meaning_of(each.code)) for n, each in _admitted(shown, wanted, changes)]
+    view = view_of(report, changes)
     return web.page(
         request,
         "readiness.html",
@@ -188,6 +215,16 @@ async def _page(
         days=DAYS,
         may_change=_may_change(web, visitor.me, shown.run.sources),
     )
+
+
+def _admitted(
+    shown: ShownReport, wanted: Wanted, changes: Changes | None
+) -> Iterator[tuple[int, ReadinessFinding]]:
+    """With their places in the report."""
+    new = changes.new_at if changes else frozenset[int]()
+    for n, finding in enumerate(shown.report.findings):
+        if wanted.admits(finding, is_new=n in new):
+            yield n, finding
 
 
 def _at(wanted: Wanted, start: int, end: int | None = None) -> Wanted | None:

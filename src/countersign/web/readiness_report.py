@@ -5,6 +5,7 @@ No script, no address of anything elsewhere, and every word of the documents esc
 
 from __future__ import annotations
 
+from countersign.corpus.readiness.changes import Changes
 from countersign.domain.readiness import ReadinessReport
 from countersign.web.environment import make_environment
 from countersign.web.i18n import LANGUAGES, SOURCE_LANGUAGE
@@ -14,10 +15,12 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 """Written into the file: its own style is all that a browser may use."""
 
 
-def render(report: ReadinessReport, language: str = "en", *, title: str = "") -> str:
+def render(
+    report: ReadinessReport, language: str = "en", *, title: str = "", changes: Changes | None = None
+) -> str:
     """`report` as an HTML page in `language` (`kk`, `ru`, `en`; another one falls back to English). `title` says what was
-    audited; without it the names of the sources do."""
+    audited; without it the names of the sources do. `changes` are those since an earlier audit."""
     chosen = language if language in LANGUAGES else SOURCE_LANGUAGE
     template = make_environment(chosen).get_template("readiness_report.html")
     named = title or ", ".join(score.source for score in report.sources)
-    return template.render(view=view_of(report), report=report, title=named, policy=POLICY)
+    return template.render(view=view_of(report, changes), report=report, title=named, policy=POLICY)

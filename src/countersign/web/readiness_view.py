@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from countersign.corpus.readiness.catalogue import CODES, SEVERITIES
+from countersign.corpus.readiness.changes import Changes
 from countersign.corpus.readiness.phrases import PHRASES, SOURCE_PROBLEM
 from countersign.domain.readiness import (
     CodeMeaning,
@@ -57,11 +58,13 @@ _FORMATS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class CodeLine:
-    """One code as it was found. `weight` orders what to do first: points lost × documents of the sources that lost them."""
+    """One code as it was found. `gain`: points that all documents together would gain without it. `sources`: places in the
+    report's sources of those that it took points from."""
 
     summary: CodeSummary
     meaning: CodeMeaning
-    weight: float
+    gain: float
+    sources: tuple[int, ...]
 
     @property
     def anchor(self) -> str:
@@ -121,6 +124,7 @@ class Concern:
     severity: Severity
     accepted: bool
     times: int
+    sorts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,24 @@ class Concerned:
 
     document: DocumentKey
     concerns: tuple[Concern, ...]
+
+    @property
+    def sorts(self) -> frozenset[str]:
+        return frozenset[str]().union(*(concern.sorts for concern in self.concerns))
+
+
+@dataclass(frozen=True, slots=True)
+class Sorts:
+    """Names by which a report without a script shows a part of itself: classes and style rules, never a word from outside."""
+
+    codes: Mapping[str, int]
+    owners: Mapping[str, int]
+    sources: Mapping[str, int]
+
+    def of(self, code: str, severity: str, *sources: str) -> frozenset[str]:
+        owner = self.owners.get(meaning_of(code).owner)
+        numbered = (("k", self.codes.get(code)), ("o", owner), *(("s", self.sources.get(s)) for s in sources))
+        return frozenset({f"g{severity}", *(f"{sort}{n}" for sort, n in numbered if n is not None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +169,32 @@ class ReportView:
     owners: tuple[OwnerLine, ...]
     accepted: tuple[tuple[ReadinessFinding, CodeMeaning], ...]
     concerned: tuple[tuple[str, tuple[Concerned, ...]], ...]
+    sorts: Sorts
     left_out: int
     """Documents that the appendix leaves to the JSON."""
+    changes: Changes | None = None
+    """Since an earlier audit, where there is one to compare with."""
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        found = {line.summary.severity for line in self.codes}
+        return tuple(severity for severity in SEVERITIES if severity in found)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Every sort that can be chosen."""
+        numbered = (("o", self.owners), ("s", self.scores), ("k", self.codes))
+        return (
+            *(f"g{severity}" for severity in self.severities),
+            *(f"{sort}{n}" for sort, rows in numbered for n in range(len(rows))),
+        )
+
+    def sorts_of_code(self, line: CodeLine) -> str:
+        names = [self.scores[n].score.source for n in line.sources]
+        return _classes(self.sorts.of(line.summary.code, line.summary.severity, *names))
+
+    def sorts_of(self, concerned: Iterable[Concerned | Concern]) -> str:
+        return _classes(frozenset[str]().union(*(one.sorts for one in concerned)))
 
     @property
     def tone(self) -> Tone:
@@ -199,13 +245,23 @@ def evidence(translate: Callable[[str], str], finding: ReadinessFinding) -> str:
         return finding.evidence
 
 
-def view_of(report: ReadinessReport) -> ReportView:
+def _classes(sorts: Iterable[str]) -> str:
+    return " ".join(("f", *sorted(sorts)))
+
+
+def view_of(report: ReadinessReport, changes: Changes | None = None) -> ReportView:
     """Everything that a page or a file shows of `report`."""
     counted = [finding for finding in report.findings if finding.accepted is None]
     errors = {finding.document for finding in counted if finding.severity == "error"}
     warnings = {finding.document for finding in counted if finding.severity == "warning"} - errors
     codes = _code_lines(report)
-    concerned, left_out = _concerned(report.findings)
+    owners = _owners(codes, counted)
+    sorts = Sorts(
+        {line.summary.code: n for n, line in enumerate(codes)},
+        {line.owner: n for n, line in enumerate(owners)},
+        {score.source: n for n, score in enumerate(report.sources)},
+    )
+    concerned, left_out = _concerned(report.findings, sorts)
     severities: dict[str, Severity] = {summary.code: summary.severity for summary in report.codes}
     return ReportView(
         report=report,
@@ -216,10 +272,12 @@ def view_of(report: ReadinessReport) -> ReportView:
         scores=tuple(_score_line(score, severities) for score in report.sources),
         codes=codes,
         first=_first(codes),
-        owners=_owners(codes, counted),
+        owners=owners,
         accepted=tuple((f, meaning_of(f.code)) for f in report.findings if f.accepted is not None),
         concerned=concerned,
+        sorts=sorts,
         left_out=left_out,
+        changes=changes,
     )
 
 
@@ -249,11 +307,17 @@ def _policies(sources: Iterable[SourceScore]) -> Mapping[str, int]:
 
 def _code_lines(report: ReadinessReport) -> tuple[CodeLine, ...]:
     lost: defaultdict[str, float] = defaultdict(float)
-    for source in report.sources:
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, source in enumerate(report.sources):
         for reason in source.reasons:
             lost[reason.code] += reason.points * source.documents
-    lines = [CodeLine(summary, meaning_of(summary.code), lost[summary.code]) for summary in report.codes]
-    return tuple(sorted(lines, key=lambda line: (_rank(line.summary.severity), -line.summary.documents)))
+            places[reason.code].append(place)
+    total = max(1, report.documents)
+    ordered = sorted(report.codes, key=lambda each: (_rank(each.severity), -each.documents))
+    return tuple(
+        CodeLine(each, meaning_of(each.code), lost[each.code] / total, tuple(places[each.code]))
+        for each in ordered
+    )
 
 
 def _rank(severity: Severity) -> int:
@@ -263,7 +327,7 @@ def _rank(severity: Severity) -> int:
 def _first(codes: Sequence[CodeLine]) -> tuple[CodeLine, ...]:
     """Errors before warnings; among them what costs most. Notes ask for nothing."""
     urgent = [line for line in codes if line.is_open and line.summary.severity != "info"]
-    urgent.sort(key=lambda line: (_rank(line.summary.severity), -line.weight, -line.summary.documents))
+    urgent.sort(key=lambda line: (_rank(line.summary.severity), -line.gain, -line.summary.documents))
     return tuple(urgent[:FIRST])
 
 
@@ -311,14 +375,14 @@ def _by_format(counts: Mapping[str, int]) -> Mapping[str, int]:
 
 
 def _concerned(
-    findings: Sequence[ReadinessFinding],
+    findings: Sequence[ReadinessFinding], sorts: Sorts
 ) -> tuple[tuple[tuple[str, tuple[Concerned, ...]], ...], int]:
     """By source, documents with the worst first; notes alone concern nobody enough to be listed."""
     by_document: defaultdict[DocumentKey, list[ReadinessFinding]] = defaultdict(list)
     for finding in findings:
         by_document[finding.document].append(finding)
     listed = [
-        Concerned(key, _concerns(found))
+        Concerned(key, _concerns(found, sorts))
         for key, found in by_document.items()
         if any(finding.severity != "info" for finding in found)
     ]
@@ -335,14 +399,17 @@ def _by_source(listed: Iterable[Concerned]) -> Iterator[tuple[str, tuple[Concern
         yield source, tuple(documents)
 
 
-def _concerns(findings: Sequence[ReadinessFinding]) -> tuple[Concern, ...]:
+def _concerns(findings: Sequence[ReadinessFinding], sorts: Sorts) -> tuple[Concern, ...]:
     """Open ones before accepted ones, errors before warnings; a code that repeats itself stands once."""
     by_code: defaultdict[tuple[bool, str], list[ReadinessFinding]] = defaultdict(list)
     for finding in findings:
         by_code[finding.accepted is not None, finding.code].append(finding)
     concerns = [
-        Concern(meaning_of(code), _worst(found), accepted, len(found))
+        Concern(
+            meaning_of(code), worst, accepted, len(found), sorts.of(code, worst, found[0].document.source)
+        )
         for (accepted, code), found in by_code.items()
+        for worst in (_worst(found),)
     ]
     return tuple(sorted(concerns, key=lambda one: (one.accepted, _rank(one.severity), one.meaning.code)))
 

@@ -36,6 +36,35 @@ class LeftOut:
     action: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """All sources together: how many need somebody, how many are older than they may be, and what is searchable."""
+
+    sources: int
+    needy: int
+    late: int
+    documents: int
+    indexed: int
+
+
+def glance_at(found: Sequence[SourceFreshness]) -> Glance:
+    return Glance(
+        len(found),
+        sum(needs_somebody(each) for each in found),
+        sum(each.is_late for each in found),
+        sum(each.documents for each in found),
+        sum(each.indexed for each in found),
+    )
+
+
+def needs_somebody(source: SourceFreshness) -> bool:
+    return source.is_late or source.status in _NEEDS_SOMEBODY
+
+
+def worst_first(found: Sequence[SourceFreshness]) -> list[SourceFreshness]:
+    return sorted(found, key=lambda source: (not needs_somebody(source), source.source))
+
+
 @router.get("/sources")
 async def sources_page(request: Request, web: TheWeb, visitor: SignedIn) -> Response:
     found = await web.house.freshness.sources(visitor.me)
@@ -43,7 +72,8 @@ async def sources_page(request: Request, web: TheWeb, visitor: SignedIn) -> Resp
         request,
         "sources.html",
         visitor,
-        sources=sorted(found, key=lambda source: (source.status not in _NEEDS_SOMEBODY, source.source)),
+        sources=worst_first(found),
+        glance=glance_at(found),
         may_ask={source.source for source in found if web.house.freshness.may_ask(visitor.me, source.source)},
     )
 

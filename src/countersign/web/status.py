@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from countersign.access.decide import Action, require
 from countersign.storage.document_views import status_counts
 from countersign.web.routing import SignedIn, TheWeb, pages
+from countersign.web.sources import glance_at, worst_first
 
 router = pages()
 
@@ -21,13 +22,15 @@ async def status_page(request: Request, web: TheWeb, visitor: SignedIn) -> Respo
     require(visitor.me, Action.READ_STATE)
     house, tenant = web.house, visitor.me.tenant
     counts = await house.database.read(status_counts, tenant)
+    sources = await house.freshness.sources(visitor.me)
     since = house.clock.now() - timedelta(days=_COST_DAYS)
     return web.page(
         request,
         "status.html",
         visitor,
         readiness=await house.health.ready(),
-        sources=await house.freshness.sources(visitor.me),
+        sources=worst_first(sources),
+        glance=glance_at(sources),
         counts=sorted(counts.items()),
         total=sum(counts.values()),
         costs=await house.ledger.costs(visitor.me, since),

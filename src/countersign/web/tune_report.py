@@ -5,18 +5,15 @@ No script and no address of anything elsewhere; every word of questions and docu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from countersign.evaluation.candidates import LEARNED, LIVE
 from countersign.evaluation.intervals import LEAST_QUESTIONS, RESAMPLES, WIDEST, Interval, verdict
 from countersign.evaluation.learn import FOLDS
 from countersign.evaluation.recommend import LOSS
-from countersign.evaluation.runs import Summary
 from countersign.evaluation.tuned import Tuned
 from countersign.web.environment import make_environment
 from countersign.web.i18n import LANGUAGES, N_, SOURCE_LANGUAGE
 from countersign.web.readiness_report import POLICY
+from countersign.web.tune_plot import NARROW, WIDE, ordered, plot_of
 
 NAMES = (
     N_("live"), N_("passages of 120"), N_("passages of 320"), N_("words share 25 %"), N_("words share 75 %"),
@@ -57,40 +54,6 @@ HEADLINES = {
     "cheaper_than_live": (N_("A cheaper way was found"), "calm"),
 }
 
-_WIDTH, _HEIGHT = 720, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 40
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A candidate in the plot, in its own units."""
-
-    n: int
-    x: float
-    y: float
-    low: float
-    high: float
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    at: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    points: tuple[Point, ...]
-    costs: tuple[Tick, ...]
-    qualities: tuple[Tick, ...]
-    width: int = _WIDTH
-    height: int = _HEIGHT
-    left: int = _LEFT
-    right: int = _WIDTH - _RIGHT
-    top: int = _TOP
-    bottom: int = _HEIGHT - _BOTTOM
-
 
 def render(tuned: Tuned, language: str = "en") -> str:
     """As an HTML page in `language` (`kk`, `ru`, `en`; another one falls back to English)."""
@@ -111,7 +74,8 @@ def render(tuned: Tuned, language: str = "en") -> str:
         tuned=tuned,
         measured=tuned.measured,
         policy=POLICY,
-        plot=plot_of(tuned),
+        ordered=ordered(tuned),
+        plots=(plot_of(tuned, WIDE, point), plot_of(tuned, NARROW, point)),
         figure=figure,
         spread=spread,
         verdict=said,
@@ -126,42 +90,3 @@ def render(tuned: Tuned, language: str = "en") -> str:
         live=LIVE,
         learned=LEARNED,
     )
-
-
-def plot_of(tuned: Tuned) -> Plot:
-    """nDCG at 10 with its interval over processor time per question."""
-    costs = [each.run.cpu_ms for each in tuned.summaries]
-    low, high = _range([e.ndcg.low for e in tuned.summaries], [e.ndcg.high for e in tuned.summaries])
-    most = max(costs) * 1.1 or 1.0
-
-    def x(cost: float) -> float:
-        return round(_LEFT + (_WIDTH - _LEFT - _RIGHT) * cost / most, 1)
-
-    def y(quality: float) -> float:
-        return round(_HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (quality - low) / (high - low), 1)
-
-    points = tuple(
-        Point(
-            n, x(each.run.cpu_ms), y(each.ndcg.mean), y(each.ndcg.low), y(each.ndcg.high), _tone(tuned, each)
-        )
-        for n, each in enumerate(tuned.summaries, 1)
-    )
-    steps = [most * part / 4 for part in range(5)]
-    heights = [low + (high - low) * part / 4 for part in range(5)]
-    digits = 1 if most >= 4 else 2
-    return Plot(
-        points,
-        tuple(Tick(x(each), f"{each:.{digits}f}") for each in steps),
-        tuple(Tick(y(each), f"{each:.2f}") for each in heights),
-    )
-
-
-def _tone(tuned: Tuned, each: Summary) -> str:
-    if each.run is tuned.recommendation.chosen:
-        return "chosen"
-    return "live" if each.to_live is None else ""
-
-
-def _range(lows: Sequence[float], highs: Sequence[float]) -> tuple[float, float]:
-    low, high = max(0.0, min(lows) - 0.02), min(1.0, max(highs) + 0.02)
-    return (low, high) if high - low > 0.01 else (max(0.0, low - 0.05), low + 0.05)
