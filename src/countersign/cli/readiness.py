@@ -45,7 +45,7 @@ countersign -w ./bank audit data intranet --ocr --json
 )
 @click.option(
     "--since",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.json",
     help="An earlier report of the same: say what is new, what is gone and what is still there.",
 )
