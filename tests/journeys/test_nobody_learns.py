@@ -17,6 +17,7 @@ from countersign.app.house import House
 from countersign.app.library import Change
 from countersign.domain.answers import Answer, AnswerStatus, RefusalReason
 from countersign.domain.errors import CountersignError, NotAuthenticated, NotFound
+from countersign.domain.search import SearchQuery
 from countersign.domain.workspace import HoldRules
 from tests.api.conftest import Served, serving
 from tests.corpus.files import pdf
@@ -210,6 +211,27 @@ async def test_asking_for_what_is_forbidden_is_like_asking_for_what_is_not_there
         assert {k: v for k, v in one.facts.items() if k not in same} == {
             k: v for k, v in two.facts.items() if k not in same
         }
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+async def test_searching_for_what_is_forbidden_is_like_searching_for_what_is_not_there(
+    scene: Scene, name: str
+) -> None:
+    stranger, house = scene.people[name], scene.house
+    for words in (CODE, SALE):
+        forbidden, absent = [
+            await house.searching.search(
+                stranger, SearchQuery("staff-help", words, document_ids=(treasure.document,))
+            )
+            for treasure in (scene.there, ABSENT)
+        ]
+        same = {"search_id": "", "created": absent.created, "as_of": absent.as_of, "took_ms": 0.0}
+        assert replace(forbidden, **same) == replace(absent, **same)
+        assert forbidden.hits == ()
+        everything = await house.searching.search(stranger, SearchQuery("staff-help", words, limit=100))
+        assert everything.hits == ()
+    with pytest.raises(NotFound):
+        await house.searching.page_png(stranger, forbidden.search_id, 1)
 
 
 async def test_what_the_asker_may_no_longer_read_is_withheld_everywhere(scene: Scene) -> None:

@@ -47,12 +47,13 @@ def pages(desk: Desk) -> dict[str, list[str]]:
     [audit] = desk.run(desk.house.audits.list(known(desk, "olzhas")))
     document = answered.citations[0].document_id
     return {
-        "aigerim": ["/", "/answers", "/answers/ans_none"],
+        "aigerim": ["/", "/answers", "/answers/ans_none", "/search", "/search?query=Gold+card+fee"],
         "saule": ["/reviews", f"/reviews/{review.review_id}"],
         "erlan": ["/record"],
         "olzhas": [
             f"/answers/{answered.answer_id}", f"/answers/{held.answer_id}", f"/record/{answered.answer_id}",
             f"/citations/{answered.citations[0].citation_id}", "/documents", f"/documents/{document}", "/questions",
+            "/search?query=Gold+card+fee&explain=1&every=1", "/search?query=x&as_of=2001-01-01",
             "/sources", "/sources/intranet", "/sources/push", "/readiness", f"/readiness/{audit.id}", "/status",
         ],
     }  # fmt: skip
