@@ -241,6 +241,7 @@ def test_the_commands_make_decide_and_export_a_set(cli: Cli, filled: Path, tmp_p
     brought = cli("questions", "import", str(file), "--set", "t", "--json").json
     assert brought["unknown_documents"] == [{"source": "", "document": "gone.md"}]
     shown = cli("questions", "show", "t", "--json").json["items"]
+    assert cli("questions", "show", "--set", "t", "--json").json["items"] == shown
     gold = next(each for each in shown if "Gold card" in each["text"] and each["state"] == "draft")
     assert cli("questions", "confirm", gold["id"], "--text", "What is Gold?", "--json").json == {
         "confirmed": 1
@@ -248,6 +249,9 @@ def test_the_commands_make_decide_and_export_a_set(cli: Cli, filled: Path, tmp_p
     dropped = next(each for each in shown if each["state"] == "draft" and each["id"] != gold["id"])
     assert cli("questions", "drop", dropped["id"]).code == 0
     exported = cli("questions", "export", "t").out.strip().split("\n")
+    assert cli("questions", "export", "--set", "t").out.strip().split("\n") == exported
+    assert cli("questions", "show", "t", "--set", "other").code == 2
+    assert cli("questions", "show").code == 2
     assert {json.loads(each)["question"] for each in exported} == {"What is Gold?", "What does Gold cost?"}
     [counted] = cli("questions", "list", "--json").json["items"]
     assert (counted["set"], counted["confirmed"], counted["dropped"]) == ("t", 2, 1)

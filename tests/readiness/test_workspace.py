@@ -181,6 +181,35 @@ async def test_audits_are_listed_newest_first_and_old_ones_go(
     assert (await house.audits.report(reader, runs[1].id)).run.id == runs[1].id
 
 
+async def test_what_changed_is_counted_whole_and_named_by_the_readers_rights(
+    house: House, tmp_path: Path
+) -> None:
+    await audited(house)
+    plain = await operator(house)
+    assert await house.audits.changes(plain, await house.audits.report(plain)) is None
+    write_files(
+        tmp_path / "files",
+        {
+            **FILES,
+            "board.md": "# Minutes\n\nThe board met and drank tea.\n",
+            "late.md": f"# Late\n\n{ORDER}\n",
+        },
+        [*ROWS, {"file": "late.md", "acl": ["board"]}],
+    )
+    await audited(house)
+    for reader, late, board in ((plain, "", ""), (await operator(house, "board"), "late.md", "board.md")):
+        shown = await house.audits.report(reader)
+        said = await house.audits.changes(reader, shown)
+        assert said is not None
+        assert [(f.code, f.document.external_id) for f in said.new] == [("instruction_to_assistant", late)]
+        assert [(f.code, f.document.external_id) for f in said.gone] == [("instruction_to_assistant", board)]
+        assert "Ignore all" in repr(said) or not board
+        assert "board.md" not in repr(said) or board
+        assert {shown.report.findings[n].code for n in said.new_at} >= {"instruction_to_assistant"}
+    with pytest.raises(NotPermitted):
+        await house.audits.changes(await person(house, "aigerim"), shown)
+
+
 async def test_what_audits_quote_goes_with_the_document(house: House) -> None:
     await audited(house)
     await ingested(house)
