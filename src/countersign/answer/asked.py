@@ -9,6 +9,7 @@ from typing import Literal
 
 from countersign.answer.attributes import attribute_of
 from countersign.answer.facts import facts
+from countersign.answer.sorts import Sort, sort_of
 from countersign.corpus.terms import content_terms, fold, is_stop_word, stem, words
 from countersign.domain.documents import Language
 
@@ -30,12 +31,15 @@ _FIGURE = re.compile(
 _NAME = re.compile(r"^\W*(?:who|whom|where|кто|кого|кем|где)\b|\b(?:кім|кімде\w*|қайда)\b")
 _THING = re.compile(
     r"^\W*(?:(?:in|on|at|for|from|to|by|of) )?(?:(?:what|which) (?!are\b|were\b|do\b|steps|happen|can\b|should\b)[\w-]+|"
-    r"(?:какой|какая|какое|каков\w*|какую|каким|какому) \w+|"
-    r"\w+ (?:\w+ )*қандай)\b"
+    r"(?:(?:в|во|на|из|с|к|по|о|об|для|от) )?(?:какой|какая|какое|каков\w*|какую|каким|какому|каком) \w+|"
+    r"\w+ (?:\w+ )*қандай)\b|\bқай \w+"
 )
 _OPEN = re.compile(
     r"\b(?:how do|how can|how to|how does|why|what (?:is|are) (?:a|an) |explain|describe|tell me|steps|difference|"
     r"what do|what does .* do|как (?:мне|сделать|можно)|почему|зачем|объясни\w*|расскажи\w*|неге|неліктен|қалай)\b"
+)
+_DEFINES = re.compile(
+    r"^\W*(?:(?:so|and|ok|hi|hello|please),? )?(?:what(?: is|['’]s| are)|что такое|(?:\S+ ){1,6}дегеніміз не)\b(?!.*\b(?:of|for|in|at)\b)[^?]*\?*$"
 )
 _QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{2,80})[\"”“»]")
 _HEAD = re.compile(
@@ -64,6 +68,10 @@ class AskedFor:
     """What is asked of the named, as attributes."""
     attributive: frozenset[str] = frozenset()
     """The words among `terms` that ask for them."""
+    sort: Sort | None = None
+    """The sort of things that is asked for by its name."""
+    defines: bool = False
+    """Whether it asks what something is: many words may say it, and none contradicts another."""
 
     @property
     def attribute(self) -> frozenset[str]:
@@ -85,7 +93,11 @@ def asked_for(question: str, language: Language) -> AskedFor:
     }
     wanted = frozenset[int]().union(*meant.values())
     attributive = frozenset(term for term, attributes in meant.items() if attributes)
-    return AskedFor(_kind(folded), terms, names, _head(folded), quoted, wanted, attributive)
+    kind = _kind(folded)
+    sort = sort_of(folded) if kind in ("thing", "figure") else None
+    head = _head(folded)
+    defines = kind == "thing" and not (head or sort or wanted) and _DEFINES.search(folded) is not None
+    return AskedFor(kind, terms, names, head, quoted, wanted, attributive, sort, defines)
 
 
 def _kind(folded: str) -> Kind:

@@ -59,6 +59,14 @@ def attribute_of(word: str) -> frozenset[int]:
     return attributes(word)
 
 
+@lru_cache(maxsize=256)
+def pattern_of(wanted: frozenset[int]) -> re.Pattern[str] | None:
+    """Any folded word that speaks of one of these attributes; None for none."""
+    if not wanted:
+        return None
+    return re.compile("|".join(_patterns()[n].pattern for n in sorted(wanted)))
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(r"(?<!\w)(?:" + "|".join(map(_beginning, line)) + ")") for line in _ATTRIBUTES)

@@ -9,6 +9,7 @@ not ours to make.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -18,7 +19,8 @@ from countersign.answer.copies import changed, copied, copy_of
 from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number
 from countersign.answer.namesakes import bearers, namesakes
-from countersign.answer.slots import rivals, slot_answers
+from countersign.answer.rivalry import rival_candidates
+from countersign.answer.slots import nearly_best, rivals, slot_answers
 from countersign.answer.twins import Words, difference, words_of_sentence
 from countersign.corpus.glossary import concepts
 from countersign.corpus.terms import content_terms, found_in
@@ -36,8 +38,9 @@ _MAX_SUBJECT_CHARS = 160
 _SUBJECT_CHARS = 60
 _MAX_WORDS = 1_500
 _MAX_CONFLICTS = 6
-_NEARLY = 0.2
-"""How much less of the question another passage's answer may carry than the best one's, to be its rival."""
+_LEAST_PLAIN = 0.9
+"""How much of the question two sentences carry that need no further sign of speaking of one thing."""
+_ITEM = re.compile(r"\s*\d{1,3}[.)]\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def find_conflicts(
         if values is not None:
             found.append(Conflict(first.text, values, (first.passage, second.passage)))
     if question:
-        found += _twins(looked_at, asks, readings)
-        found += _copies(looked_at, asks)
+        if not any(asked.defines for asked in asks.values()):
+            found += _twins(looked_at, asks, readings)
+            found += _copies(looked_at, asks)
         found += _slots(looked_at, asks, readings)
         found = _which_first(_namesakes(looked_at, asks, readings), found)
     once: list[Conflict] = []
@@ -186,17 +190,26 @@ def _telling(units: Sequence[Unit], asked: AskedFor, context: frozenset[str]) ->
 
 
 def _slots(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[Conflict]:
-    """Different values for the time or figure that was asked for."""
-    languages = {passage.language for passage in passages}
+    """Different values for what was asked for, in whatever words."""
     found: list[Conflict] = []
-    for language in sorted(languages):
+    for language in sorted({passage.language for passage in passages}):
         own = [passage for passage in passages if passage.language == language]
-        answers = slot_answers(own, asks[language], readings)
-        best = max((answer.covered for answer in answers), default=0.0)
-        for first, second in combinations([a for a in answers if a.covered >= best - _NEARLY], 2):
-            if rivals(first, second):
-                values = (first.written, second.written)
-                found.append(Conflict(first.unit.text, values, (first.passage, second.passage)))
+        asked = asks[language]
+        plain = slot_answers(own, asked, readings)
+        found += [
+            Conflict(first.unit.text, (first.written, second.written), (first.passage, second.passage))
+            for first, second in combinations(nearly_best(plain), 2)
+            if rivals(first, second)
+            and (asked.kind == "thing" or min(first.covered, second.covered) >= _LEAST_PLAIN)
+        ]
+        found += [
+            Conflict(
+                pair.first.unit.text,
+                (pair.first.written, pair.second.written),
+                (pair.first.passage, pair.second.passage),
+            )
+            for pair in rival_candidates(own, asked, readings, plain)
+        ]
     return found
 
 
@@ -216,8 +229,17 @@ def _namesakes(passages: Sequence[Passage], asks: Asks, readings: Readings) -> l
 
 def _statements(passage: Passage, readings: Readings) -> list[_Statement]:
     units = [unit for unit in readings.units(passage, passage.language) if not unit.is_carried]
-    figures = [unit for unit in units if unit.facts.numbers or unit.facts.dates]
+    figures = [
+        unit
+        for unit in units
+        if unit.facts.dates or any(not _numbers_an_item(unit, n) for n in unit.facts.numbers)
+    ]
     return [_statement(passage, unit) for unit in figures[:_MAX_SENTENCES]]
+
+
+def _numbers_an_item(unit: Unit, number: Number) -> bool:
+    """The number of a list: `2. Enter a name`."""
+    return number.start == 0 and _ITEM.match(unit.text) is not None
 
 
 def _statement(passage: Passage, unit: Unit) -> _Statement:

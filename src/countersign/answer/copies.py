@@ -22,6 +22,7 @@ _MAX_SPAN = 12
 _AROUND = 30
 """Words on either side in which the question's words are looked for."""
 _LEAST_ASKED = 0.3
+_MAX_WORD = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def _beside(keys: Sequence[str], start: int, end: int, asked: AskedFor) -> bool:
 
 
 def _tells(mine: Sequence[str], theirs: Sequence[str], values: tuple[str, str], kind: Kind) -> bool:
+    if any(len(key) > _MAX_WORD for key in (*mine, *theirs)):  # an address or a checksum
+        return False
     here, there = ({key for key in keys if not is_stop_word(key)} for keys in (mine, theirs))
     if not here or not there or here <= there or there <= here:
         return False

@@ -32,6 +32,13 @@ _END_OF_SORT = re.compile(
 )
 _PLACE = re.compile(r"\s(?:in|of|в|во|на)\s(?:the\s)?((?:[A-ZА-ЯӘІҢҒҮҰҚӨҺ][\w'’-]*,?\s?(?:of\s|the\s)?)+)")
 _INSIDE = re.compile(r"[?!](?=\s*(?:\(|[\w(])[^.?!]{0,80}\s(?:is|was|are|were)\s)")
+_ASIDE = re.compile(
+    r"\s*(?:also|formerly|born|see|meaning|pronounced|known|called|including|excluding|except|or|and|the|an?|in|from|of|at|if|as|"
+    r"с|в|на|из|от|до|или|и|см|также|ранее|бывш\w+|род|кроме|включая|далее|және|немесе|бұрынғы|қараңыз)\b",
+    re.IGNORECASE,
+)
+"""Parentheses that say something else than which one is meant."""
+_NAME_CHARS = 80
 _OPENING_CHARS = 400
 _MAX_UNITS = 12
 _MAX_QUALIFIER_WORDS = 5
@@ -100,7 +107,30 @@ def _introduced(passage: Passage, asked: AskedFor, readings: Readings) -> Bearer
         match = _INTRODUCES.match(" ".join(text.split()))
         if match is not None and (bearer := _bearer(passage, match, asked)) is not None:
             return bearer
+    return _mentioned(passage, asked)
+
+
+def _mentioned(passage: Passage, asked: AskedFor) -> Bearer | None:
+    """`Name (qualifier)` anywhere: told apart from others of the name, though not introduced."""
+    for match in _IN_PARENTHESES.finditer(passage.text):
+        if not _qualifies(match[1]) or _ASIDE.match(match[1]):
+            continue
+        name = _name_before(passage.text[max(0, match.start() - _NAME_CHARS) : match.start()], asked)
+        if name and _is_name(name, asked, passage.language):
+            label = f"{name} ({match[1].strip()})"
+            qualifier = frozenset(t for t in content_terms(match[1], passage.language) if not t.isdigit())
+            years = frozenset(_YEAR.findall(match[1]))
+            return Bearer(passage, label, label, years, qualifier, frozenset(), "", frozenset())
     return None
+
+
+def _name_before(text: str, asked: AskedFor) -> str:
+    """The end of a text that has as many words as the asked name, or as what the question quotes."""
+    length = max((len(quoted.split()) for quoted in asked.quoted), default=len(asked.names))
+    words = [*_WORD.finditer(text)][-length:]
+    if len(words) < length or text[words[-1].end() :].strip(" ,'’\"”»"):
+        return ""
+    return text[words[0].start() : words[-1].end()]
 
 
 def _bearer(passage: Passage, match: re.Match[str], asked: AskedFor) -> Bearer | None:

@@ -20,6 +20,8 @@ from countersign.domain.documents import Passage
 
 _LEAST_COVERED = {"time": 0.5, "figure": 0.5, "name": 0.6, "thing": 0.6}
 _LEAST_UNNAMED = 0.6
+_NEARLY = 0.2
+"""How much less of the question another passage's answer may carry than the best one's, to be its rival."""
 _STILL_SPOKEN_OF = 6
 """Sentences after which a name is no longer spoken of."""
 _WORDS = r"(?P<value>[\w'’/-]+(?: (?!(?:and|or|but|which|that|и|а|но|және|бірақ)\b)[\w'’/-]+){0,3})"
@@ -59,11 +61,17 @@ def slot_answers(passages: Sequence[Passage], asked: AskedFor, readings: Reading
     return [answer for answer in found if answer is not None]
 
 
+def nearly_best(answers: Sequence[SlotAnswer]) -> list[SlotAnswer]:
+    """Those that carry hardly less of the question than the best one."""
+    best = max((answer.covered for answer in answers), default=0.0)
+    return [answer for answer in answers if answer.covered >= best - _NEARLY]
+
+
 def rivals(first: SlotAnswer, second: SlotAnswer) -> bool:
     """Whether two answers cannot both be right: no value of one is a value of the other, nor a part of it."""
     if first.passage.document_id == second.passage.document_id:
         return False
-    if _under_different_titles(first.passage, second.passage):
+    if under_different_titles(first.passage, second.passage):
         return False
     if (first.named - second.named and second.others) or (second.named - first.named and first.others):
         return False
@@ -78,7 +86,7 @@ def _kind(value: str) -> str:
     return value.partition(" ")[2] if value[:1].isdigit() else ""
 
 
-def _under_different_titles(first: Passage, second: Passage) -> bool:
+def under_different_titles(first: Passage, second: Passage) -> bool:
     """Titles that share no word, or differ in a figure, are of different things, however alike a short sentence is."""
     mine = frozenset(content_terms(first.title, first.language))
     theirs = frozenset(content_terms(second.title, second.language))

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
-from functools import lru_cache
 from itertools import islice
 
 from countersign.answer.asked import AskedFor, Kind
@@ -54,7 +53,6 @@ def words_of_sentence(text: str, language: Language, most: int = _MAX_TOKENS) ->
     return Words(text, spans, keys, frozenset(keys))
 
 
-@lru_cache(maxsize=65_536)
 @lru_cache(maxsize=65_536)
 def _key(word: str, language: Language) -> str:
     folded = fold(word)
