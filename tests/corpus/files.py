@@ -48,6 +48,18 @@ def docx(body: str, extra: Mapping[str, str | bytes] | None = None, prolog: str 
     })  # fmt: skip
 
 
+def xlsx_of(*sheets: str, styles: str = "") -> bytes:
+    """What stands inside `<worksheet>` of each sheet, which are called S1, S2 …"""
+    plain = xlsx({f"S{number}": [] for number in range(1, len(sheets) + 1)})
+    with zipfile.ZipFile(io.BytesIO(plain)) as archive:
+        parts: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    for number, inside in enumerate(sheets, 1):
+        parts[f"xl/worksheets/sheet{number}.xml"] = f"{HEAD}<worksheet {S}>{inside}</worksheet>"
+    if styles:
+        parts["xl/styles.xml"] = f"{HEAD}<styleSheet {S}>{styles}</styleSheet>"
+    return package(parts)
+
+
 def xlsx(sheets: Mapping[str, Sequence[Sequence[str | int]]], hidden: Sequence[str] = ()) -> bytes:
     relations, listed, parts = "", "", dict[str, str | bytes]()
     for number, (name, rows) in enumerate(sheets.items(), 1):

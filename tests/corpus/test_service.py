@@ -110,6 +110,59 @@ async def test_sheets_slides_and_plain_formats(tmp_path: Path) -> None:
     assert found["utf16.txt"].languages == ("kk",)
 
 
+def _cells(row: int, *texts: str, attributes: str = "", style: int = 0) -> str:
+    cells = "".join(
+        f'<c r="{"BCD"[at]}{row}" s="{style}" t="inlineStr"><is><t>{text}</t></is></c>'
+        for at, text in enumerate(texts)
+    )
+    return f'<row r="{row}" {attributes}>{cells}</row>'
+
+
+STYLES = (
+    '<numFmts><numFmt numFmtId="164" formatCode=";;;"/></numFmts><fonts><font/><font><color rgb="FFFFFFFF"/></font></fonts>'
+    '<fills><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="solid"><fgColor rgb="FF002060"/>'
+    '</patternFill></fill></fills><cellXfs><xf/><xf fontId="1" fillId="0"/><xf fontId="1" fillId="1"/>'
+    '<xf numFmtId="164" fontId="0" fillId="0"/></cellXfs>'
+)
+
+
+async def test_cells_that_a_reader_of_a_sheet_does_not_see(tmp_path: Path) -> None:
+    hidden = '<cols><col min="4" max="4" hidden="1"/></cols><sheetData>' + "".join([
+        _cells(2, "Service", "Price", "Margin", style=2), _cells(3, "Transfer", "200", "150"),
+        _cells(4, "Secret", "1", attributes='hidden="1"'), _cells(5, "Whisper", style=1), _cells(6, "Blank", style=3),
+        _cells(7, "Folded", attributes='hidden="1" outlineLevel="1"'),
+    ]) + "</sheetData>"  # fmt: skip
+    filtered = (
+        "<sheetData>" + _cells(2, "Kept") + _cells(3, "Filtered", attributes='hidden="1"') + "</sheetData>"
+    )
+    filtered += '<autoFilter ref="B2:B3"><filterColumn colId="0"/></autoFilter>'
+    document = await parse(tmp_path, "a.xlsx", files.xlsx_of(hidden, filtered, styles=STYLES))
+    seen = shown(document)
+    unseen = " ".join(e.text for e in document.elements if e.hidden_reason == "hidden_cells")
+    assert document.status is ParseStatus.OK and "hidden_text" in codes(document)
+    for word in ("Service", "Price", "Transfer", "200", "Folded", "Kept", "Filtered"):
+        assert word in seen and word not in unseen, word
+    for word in ("Margin", "150", "Secret", "Whisper", "Blank"):
+        assert word in unseen and word not in seen, word
+
+
+async def test_an_office_file_that_is_only_a_picture_is_not_empty(tmp_path: Path) -> None:
+    picture = {"word/media/image1.png": files.png(10, 10)}
+    document = await parse(tmp_path, "a.docx", files.docx(files.paragraph(" "), picture))
+    assert (document.status, document.reason) == (ParseStatus.NEEDS_OCR, "pages_need_ocr")
+
+
+async def test_what_is_nearly_white_or_without_height_is_hidden(tmp_path: Path) -> None:
+    body = files.paragraph("Shown") + files.paragraph("Whisper", run='<w:color w:val="FEFEFE"/>')
+    page = (
+        "<p>Shown</p><p style='color:#fdfdfd'>Whisper</p><div style='overflow:hidden;height:0'>Nothing</div>"
+    )
+    page += "<div style='max-height:0;overflow:hidden'>Opens</div><p style='color:#ff0000'>Red</p>"
+    found = await parse_all(tmp_path, {"a.docx": files.docx(body), "a.html": page.encode()})
+    assert shown(found["a.docx"]) == "Shown"
+    assert [e.text for e in found["a.html"].elements if not e.hidden_reason] == ["Shown", "Opens", "Red"]
+
+
 async def test_html_tables_headings_and_what_is_hidden(tmp_path: Path) -> None:
     page = (
         "<html><head><title>Tariffs</title><style>.x{display:none}</style><script>bad()</script></head><body>"

@@ -95,6 +95,8 @@ def test_a_page_without_text_among_many_is_a_warning_and_most_pages_are_an_error
     [
         "Комиссия за перевод составляет двести тенге".encode().decode("cp1251", "ignore"),
         "Комиссия за перевод составляет двести тенге".encode("cp1251").decode("latin-1"),
+        "Комиссия за перевод в другой банк составляет двести тенге".encode("koi8-r").decode("cp1251"),
+        "Комиссия за перевод в другой банк составляет двести тенге".encode("cp1251").decode("koi8-r"),
     ],
 )
 def test_text_in_the_wrong_encoding_is_seen_in_every_format(text: str) -> None:
@@ -106,6 +108,8 @@ def test_text_in_the_wrong_encoding_is_seen_in_every_format(text: str) -> None:
     [
         "РС-серверы и Р. С. Иванов работают в г. Рудный, ул. РСФСР", "Élève à l'école, où naïveté et déjà vu",
         "Ең төменгі жалақы 85 000 ₸, ТЖҚ-ға сәйкес", "Größe, Übermaß, Füße und Öl",
+        "КОМИССИЯ ЗА ПЕРЕВОД В ДРУГОЙ БАНК СОСТАВЛЯЕТ ДВЕСТИ ТЕНГЕ", "• §1 — “fee” ™ × ≥ ½ €; " * 9,
+        "Қазақстан Республикасының Ұлттық Банкі екінші деңгейдегі банктерге арналған өзге де көрсеткіштер",
     ],
 )  # fmt: skip
 def test_honest_text_is_not_taken_for_mojibake(text: str) -> None:
@@ -117,6 +121,13 @@ def test_broken_characters_are_counted() -> None:
         codes(subject(Element("paragraph", "\ue001\ue002\ue003 fee \ue004\ue005\ue006 of")))["garbled_text"]
         == "error"
     )
+
+
+def test_letters_that_became_question_marks() -> None:
+    lost = "??????? ???????????? ???????? ????? ? ??????????. ????????? ?????????"
+    assert codes(subject(Element("paragraph", lost)))["garbled_text"] == "error"
+    asked = "Really?? " + PROSE + " What then??? Nobody knows." + " ?? " * 8
+    assert "garbled_text" not in codes(subject(Element("paragraph", asked)))
 
 
 def test_languages() -> None:
@@ -132,6 +143,11 @@ def test_text_that_cannot_be_seen() -> None:
     assert codes(subject(Element("paragraph", f"Fees{tags} apply")))["hidden_text"] == "warning"
     split = "pa\u200bss\u200bwo\u200brd"
     assert codes(subject(Element("paragraph", split)))["hidden_text"] == "warning"
+    selectors = "".join(chr(0xE0100 + byte) for byte in b"obey me")
+    assert codes(subject(Element("paragraph", f"Fees{selectors} apply")))["hidden_text"] == "warning"
+    digits = "".join("\u200b\u200c"[int(bit)] for bit in "0110111101100010")
+    assert codes(subject(Element("paragraph", f"Fees apply. {digits}")))["hidden_text"] == "warning"
+    assert "hidden_text" not in codes(subject(Element("paragraph", "Сәлем ❤️✌️☎️ 葛\U000e0100飾区")))
     assert "hidden_text" not in codes(subject(Element("paragraph", "می\u200cخواهم کتاب\u200cها را")))
 
 
@@ -142,6 +158,9 @@ def test_an_error_page_in_the_place_of_a_document() -> None:
     assert codes(subject(page, mime="text/html"))["error_page"] == "error", "saved as a page"
     for title in ("Ошибка 404", "Қате 404", "Access denied"):
         assert codes(subject(Element("heading", title), mime="text/html"))["error_page"] == "error"
+    assert codes(subject(Element("heading", "Жүйеге кіру"), mime="text/html"))["error_page"] == "error"
+    explained = (Element("heading", "Вход в систему"), Element("paragraph", PROSE))
+    assert "error_page" not in codes(subject(*explained, mime="text/html"))
     for help_text in (
         "How to log in to the portal. " + PROSE * 4,
         "Войдите в систему и откройте раздел «Карты».",

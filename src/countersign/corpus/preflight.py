@@ -58,6 +58,9 @@ _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"II*\x00": "image/tiff", b"MM\x00*": "image/tiff",
     b"GIF8": "image/gif", b"BM": "image/bmp",
 }  # fmt: skip
+_PICTURE = re.compile(
+    r"(?i)(?:^|/)(?:media|pictures|images)/[^/]+\.(?:png|jpe?g|tiff?|bmp|gif|webp|emf|wmf)$"
+)
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAIL_HEADER = re.compile(rb"\A(?:[A-Za-z][A-Za-z0-9-]{1,40}:[^\n]*\r?\n(?:[ \t][^\n]*\r?\n)*){2,}")
 
@@ -86,6 +89,8 @@ class Preflight:
     status: ParseStatus | None = None
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    pictures: bool = False
+    """An office file with pictures: without text it is not empty."""
 
 
 def inspect(source: int, filename: str, mime: str, limits: ParseLimits) -> Preflight:
@@ -115,7 +120,8 @@ def inspect(source: int, filename: str, mime: str, limits: ParseLimits) -> Prefl
 
 def _with(verdict: Preflight, note: Finding) -> Preflight:
     return Preflight(
-        verdict.kind, verdict.mime, verdict.size, verdict.status, verdict.reason, (*verdict.findings, note)
+        verdict.kind, verdict.mime, verdict.size, verdict.status, verdict.reason, (*verdict.findings, note),
+        verdict.pictures,
     )  # fmt: skip
 
 
@@ -263,7 +269,8 @@ def _zip_entries(archive: zipfile.ZipFile, size: int) -> Preflight:
         status, reason = ParseStatus.ENCRYPTED, "archive_password"
     elif kind == "unknown":
         status, reason = ParseStatus.UNSUPPORTED, "archive"
-    return Preflight(kind, MIMES[kind], size, status, reason, tuple(_zip_findings(names)))
+    pictures = any(_PICTURE.search(name) for name in names)
+    return Preflight(kind, MIMES[kind], size, status, reason, tuple(_zip_findings(names)), pictures)
 
 
 def _zip_kind(archive: zipfile.ZipFile, names: set[str]) -> Kind:

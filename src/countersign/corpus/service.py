@@ -316,6 +316,8 @@ class SandboxedParser:
                 return ParseStatus(work.broken[0]), work.broken[1]
             if reading.attachments:
                 return ParseStatus.OK, "attachments_only"
+            if work.first.pictures:
+                return ParseStatus.NEEDS_OCR, "pages_need_ocr"
             return (ParseStatus.REFUSED_LIMIT, "page_count") if skipped else (ParseStatus.EMPTY, "no_text")
         if skipped:
             return ParseStatus.PARTIAL, "page_count"

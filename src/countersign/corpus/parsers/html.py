@@ -81,8 +81,10 @@ _HIDING = (
     (re.compile(r"(?:left|top|text-indent|margin-left|margin-top)\s*:\s*-\d{3,}"), "off_page"),
     (re.compile(r"clip\s*:\s*rect\(\s*0"), "off_page"),
 )
+_NO_HEIGHT = re.compile(r"(?<![-\w])height\s*:\s*0(?:px)?\s*(?:;|$|!)")
+_CUT_OFF = re.compile(r"overflow\s*:\s*hidden")
 _WHITE = re.compile(
-    r"(?<![-\w])color\s*:\s*(?:white|#fff(?:fff)?|rgba?\(\s*255\s*,\s*255\s*,\s*255[^)]*\)|transparent)(?![\w-])"
+    r"(?<![-\w])color\s*:\s*(?:white|#(?:fff|(?:f[\da-f]){3})|rgba?\(\s*255\s*,\s*255\s*,\s*255[^)]*\)|transparent)(?![\w-])"
 )
 _BACKGROUND = re.compile(
     r"background(?:-color|-image)?\s*:\s*(?!white|#fff(?:fff)?\b|transparent|none|inherit)"
@@ -376,6 +378,8 @@ def _hiding(style: str) -> str:
     for pattern, reason in _HIDING:
         if pattern.search(style):
             return reason
+    if _CUT_OFF.search(style) and _NO_HEIGHT.search(style):
+        return "off_page"
     return "white" if _WHITE.search(style) and not _BACKGROUND.search(style) else ""
 
 

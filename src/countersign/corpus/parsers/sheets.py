@@ -1,7 +1,9 @@
-"""Spreadsheets (xlsx, xls, ods) by calamine: one table for each block of rows, sheet names kept, hidden sheets told."""
+"""Spreadsheets (xlsx, xls, ods) by calamine: one table for each block of rows, sheet names kept, hidden sheets
+and cells told."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import re
@@ -12,6 +14,7 @@ from countersign.corpus.parsers import office
 from countersign.corpus.parsers.decoding import read_all
 from countersign.corpus.parsers.packages import Package
 from countersign.corpus.parsers.records import finding, table
+from countersign.corpus.parsers.sheets_hidden import Unseen, column_number, unseen
 from countersign.corpus.zygote import Output, Refusal
 
 MAX_AREA = 4_000_000
@@ -23,10 +26,15 @@ def parse(source: int, params: Mapping[str, Any], output: Output) -> None:
         import python_calamine
     except ImportError:
         raise Refusal("unsupported", "extra_documents_missing") from None
-    if params["kind"] == "xlsx" and _area(source) > MAX_AREA:
-        finding(output, "sparse_sheet", "info", "a sheet spreads few cells over a huge area")
-        office.extract(source, "xlsx", output)
-        return
+    hidden_in: Mapping[str, Unseen] = {}
+    if params["kind"] == "xlsx":
+        package = Package(source)
+        if _area(package) > MAX_AREA:
+            finding(output, "sparse_sheet", "info", "a sheet spreads few cells over a huge area")
+            office.extract(source, "xlsx", output)
+            return
+        with contextlib.suppress(Refusal):  # a broken part of it: calamine is more patient
+            hidden_in = unseen(package)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(read_all(source)))
     except python_calamine.CalamineError as error:
@@ -40,31 +48,40 @@ def parse(source: int, params: Mapping[str, Any], output: Output) -> None:
             continue
         hidden = "" if str(meta.visible).rsplit(".", 1)[-1].lower() == "visible" else "hidden_sheet"
         try:
-            rows = book.get_sheet_by_name(meta.name).to_python(skip_empty_area=True)
+            sheet = book.get_sheet_by_name(meta.name)
+            rows = [[_text(cell) for cell in row] for row in sheet.to_python(skip_empty_area=True)]
         except python_calamine.CalamineError:
             finding(output, "sheet_unreadable", "warning", "a sheet could not be read", meta.name)
             continue
-        _islands([[_text(cell) for cell in row] for row in rows], meta.name, hidden, output)
+        if not hidden and meta.name in hidden_in:
+            rows, aside = _parted(rows, sheet.start or (0, 0), hidden_in[meta.name])
+            _islands(aside, meta.name, "hidden_cells", output)
+        _islands(rows, meta.name, hidden, output)
 
 
-def _area(source: int) -> int:
+def _parted(
+    rows: Sequence[Sequence[str]], start: tuple[int, int], unseen_here: Unseen
+) -> tuple[list[list[str]], list[list[str]]]:
+    """The same cells twice: what is seen, and what is not. `start` is where the first of them stands."""
+    seen: list[list[str]] = []
+    aside: list[list[str]] = []
+    for number, row in enumerate(rows, start=start[0]):
+        flags = [unseen_here.holds(number, column) for column in range(start[1], start[1] + len(row))]
+        seen.append(["" if flag else cell for cell, flag in zip(row, flags, strict=True)])
+        aside.append([cell if flag else "" for cell, flag in zip(row, flags, strict=True)])
+    return seen, aside
+
+
+def _area(package: Package) -> int:
     """Largest bounding area of a sheet: what an engine with dense rows would allocate."""
-    package = Package(source)
     largest = 0
     for name in package.names:
         if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name):
             width = height = 0
             for column, row in _REFERENCE.findall(package.read(name) or b""):
-                width, height = max(width, _column(column)), max(height, int(row))
+                width, height = max(width, column_number(column)), max(height, int(row))
             largest = max(largest, width * height)
     return largest
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def _text(value: object) -> str:

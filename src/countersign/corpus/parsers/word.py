@@ -15,6 +15,7 @@ from countersign.corpus.zygote import Output, Refusal
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_NEARLY_WHITE = re.compile(r"(?:f[\da-f]){3}")
 _HEADING_NAME = re.compile(r"^(?:heading|заголовок|тақырып)\s*([1-9])$", re.IGNORECASE)
 _TITLE_NAMES = ("title", "название", "заголовок", "тақырып")
 
@@ -96,7 +97,7 @@ def _run_hidden(properties: Node | None) -> str:
         return "tiny"
     color = (_value(properties.find(f"{_W}color")) or "").lower()
     shaded = properties.find(f"{_W}shd") is not None or properties.find(f"{_W}highlight") is not None
-    return "white" if color == "ffffff" and not shaded else ""
+    return "white" if _NEARLY_WHITE.fullmatch(color) and not shaded else ""
 
 
 def _blocks(parent: Node, state: _State, depth: int = 0) -> None:

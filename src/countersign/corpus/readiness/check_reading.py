@@ -11,7 +11,7 @@ from countersign.corpus.readiness.phrases import OF_NOTICE, OF_REASON, PHRASES, 
 from countersign.corpus.readiness.subject import Subject, note
 from countersign.domain.documents import Finding, ParsedDocument, ParseStatus
 from countersign.domain.readiness import ReadinessFinding, Severity
-from countersign.sources.error_page import error_words
+from countersign.sources.error_page import asks_to_sign_in, error_words
 
 _UNREAD: Final = frozenset(
     {
@@ -37,6 +37,8 @@ _ERROR_WORDS: Final = re.compile(
 )
 _PAGE_CHARS: Final = 1_500
 """An error page is short."""
+_SIGN_IN_CHARS: Final = 200
+"""A page whose heading bids one sign in and that says no more; what explains it to people is longer."""
 
 
 def reading(subject: Subject) -> list[ReadinessFinding]:
@@ -125,6 +127,8 @@ def _error_page(subject: Subject) -> list[ReadinessFinding]:
     heads = (subject.parsed.title, *(element.text for element in shown[:3] if element.kind == "heading"))
     if said := error_words(heads, text):
         return [note(subject, "error_page", said)]
+    if "html" in subject.parsed.mime and len(text) <= _SIGN_IN_CHARS and asks_to_sign_in(heads, text):
+        return [note(subject, "error_page", text)]
     if len(text) > _PAGE_CHARS or not _has(subject.parsed.findings, "type_mismatch"):
         return []
     found = _ERROR_WORDS.search(text[:600])

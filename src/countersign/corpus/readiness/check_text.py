@@ -24,6 +24,16 @@ _CYRILLIC_FOR_UTF8: Final = re.compile(
 _ZERO_WIDTH: Final = re.compile("(?<=\\w)[\u200b\u2060-\u2064\u180e\ufeff](?=\\w)")
 _RARE_LETTER: Final = re.compile("[ \t]*[\u0370-\u03ff\u0530-\u1fff\u2c00-\u2dff\ua000-\uabff]")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
+_SMUGGLED: Final = re.compile(
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200d\u2060-\u2064\ufeff]{8,}"
+)
+"""One of them belongs to the sign before it; a row of them is a text of its own."""
+_UNKNOWN: Final = re.compile(r"\?{2,}")
+_UNKNOWN_LEAST: Final = 20
+_FREQUENT: Final = frozenset("оеаинтсрвлкыОЕАИНТСРВЛКЫ")
+_CROSSED: Final = (("cp1251", "koi8-r"), ("cp1251", "cp866"), ("koi8-r", "cp1251"), ("cp866", "cp1251"))
+"""(read as, was): old pages of one script, taken for each other."""
+_CROSSED_LEAST: Final = 40
 _REVERSED: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -61,9 +71,33 @@ def _is_mojibake(line: str) -> bool:
         return True
     runs = _LATIN_FOR_CYRILLIC.findall(line)
     if not runs:
-        return False
+        return _is_crossed(line)
     letters = sum(map(str.isalpha, line))
     return sum(map(len, runs)) > 0.5 * max(8, letters) and _reads_as_cyrillic("".join(runs))
+
+
+def _is_crossed(line: str) -> bool:
+    """Cyrillic with the letters of another order: `оПЮБХКЮ` for `Правила`."""
+    if _share_of_frequent(line) >= 0.5:
+        return False
+    for read_as, was in _CROSSED:
+        try:
+            again = line[:2_000].encode(read_as).decode(was)
+        except UnicodeError:
+            continue
+        if _share_of_frequent(again) > 0.62 and sum(map(str.islower, again)) > 0.7 * sum(
+            map(str.isalpha, again)
+        ):
+            return True
+    return False
+
+
+def _share_of_frequent(line: str) -> float:
+    """Of what is not Latin; 1 when there is too little of Cyrillic to say."""
+    strange = [char for char in line[:2_000] if not char.isascii() and not char.isspace()]
+    if sum("\u0400" <= char <= "\u04ff" for char in strange) < _CROSSED_LEAST:
+        return 1.0
+    return sum(char in _FREQUENT for char in strange) / len(strange)
 
 
 def _reads_as_cyrillic(run: str) -> bool:
@@ -79,6 +113,9 @@ def _garbled(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFindin
     """Replacement and private characters, or words without a vowel, over a good part of the text."""
     broken = letters = 0
     worst: Element | None = None
+    unknown = _unknown(subject, shown)
+    if unknown:
+        return unknown
     for element in shown:
         letters += sum(map(str.isalnum, element.text))
         if element.text.isascii():
@@ -92,6 +129,20 @@ def _garbled(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFindin
     grave = broken > 0.15 * max(1, letters)
     severity = "error" if grave else "warning"
     return [note(subject, "garbled_text", worst.text, severity=severity, page=worst.page, count=broken)]
+
+
+def _unknown(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFinding]:
+    """`???????`: a system without these letters wrote a question mark for each."""
+    lost = letters = 0
+    first: Element | None = None
+    for element in shown:
+        letters += sum(map(str.isalnum, element.text))
+        here = sum(map(len, _UNKNOWN.findall(element.text))) if "??" in element.text else 0
+        first = first or (element if here >= _UNKNOWN_LEAST else None)
+        lost += here
+    if first is None or lost < 0.3 * (letters + lost):
+        return []
+    return [note(subject, "garbled_text", first.text, severity="error", page=first.page, count=lost)]
 
 
 def _languages(subject: Subject, shown: Iterable[Element]) -> list[ReadinessFinding]:
@@ -129,7 +180,10 @@ def _unseen(subject: Subject) -> list[ReadinessFinding]:
                     subject, "hidden_text", phrase("tag_characters", said), page=element.page, count=len(tags)
                 )
             )
-        elif (gaps >= 3 or turns >= 2) and not foreign:
-            seen = phrase("invisible_characters", gaps + turns, element.text)
-            found.append(note(subject, "hidden_text", seen, page=element.page, count=gaps + turns))
+            continue
+        smuggled = sum(map(len, _SMUGGLED.findall(element.text)))
+        if smuggled or ((gaps >= 3 or turns >= 2) and not foreign):
+            unseen = max(smuggled, gaps + turns)
+            seen = phrase("invisible_characters", unseen, element.text)
+            found.append(note(subject, "hidden_text", seen, page=element.page, count=unseen))
     return found[:20]

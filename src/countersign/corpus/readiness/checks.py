@@ -16,7 +16,7 @@ from countersign.corpus.readiness.statements import statements
 from countersign.corpus.readiness.subject import Check, Subject
 from countersign.domain.readiness import ReadinessFinding
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Part of what an earlier audit's result is recognised by: another version reads everything again."""
 CHECKS: Final[tuple[Check, ...]] = (check_reading.reading, check_text.text, check_shape.shape)
 MAX_FINDINGS: Final = 200
