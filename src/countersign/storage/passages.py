@@ -26,9 +26,10 @@ from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, Passage
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Titled, Vector
 from countersign.retrieval.version import Chunking
-from countersign.storage.database import Database, last_seq, only_filter
+from countersign.storage.database import Database, only_filter
+from countersign.storage.prepared import Prepared
 from countersign.storage.rights import satisfied_rights
-from countersign.storage.tables import document, embedding, passage
+from countersign.storage.tables import counter, document, embedding, passage
 
 _BATCH = 500
 """Values in one IN list."""
@@ -61,7 +62,7 @@ class SqlPassageStore:
         return Scope(tenant, ids, sources, as_of, document_ids)
 
     async def last_seq(self) -> int:
-        return await self._database.read(last_seq)
+        return await self._database.look_up(_newest_seq)
 
     async def changes(self, tenant: str, after_seq: int, limit: int) -> list[IndexRow]:
         return await self._database.read(changed_rows, tenant, self._chunking, after_seq, limit, self._model)
@@ -80,6 +81,15 @@ class SqlPassageStore:
 
     async def document(self, scope: Scope, limit: int) -> list[Passage]:
         return await self._database.read(document_passages, scope, limit, self._chunking)
+
+
+_SEQ = Prepared(select(counter.c.value).where(counter.c.name == bindparam("name")))
+
+
+def _newest_seq(connection: Connection) -> int:
+    """As `last_seq`, for every question."""
+    rows = _SEQ.rows(connection, {"name": "mutation"})
+    return int(rows[0][0]) if rows else 0
 
 
 def changed_rows(
