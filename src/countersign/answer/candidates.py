@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from operator import mul
+from typing import NamedTuple
 
 from countersign.answer.asked import AskedFor
 from countersign.answer.attributes import BIRTH, DEATH, pattern_of
@@ -45,8 +46,7 @@ _WEIGHTS: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """Of one candidate, in [0, 1] unless said otherwise."""
 
     attribute: float
@@ -147,7 +147,7 @@ class Reader:
             spoken = around.union(*({mention.word for mention in near} for near in before))
             for value in values:
                 features = self._features(value, unit, inside[place], spoken, carried, len(values), place)
-                score = weights[-1] + sum(map(mul, astuple(features), weights))
+                score = weights[-1] + sum(map(mul, features, weights))
                 yield score, value, unit, features
 
     def _mentions(self, lowered: str) -> list[_Mention]:

@@ -10,12 +10,12 @@ not ours to make.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from countersign.answer.asked import AskedFor, asked_for
-from countersign.answer.copies import changed, copied, copy_of
+from countersign.answer.copies import Copy, changed, copied, copy_of
 from countersign.answer.evidence import Readings, Unit, context_of
 from countersign.answer.facts import Date, Facts, Number
 from countersign.answer.namesakes import bearers, namesakes
@@ -37,6 +37,7 @@ _MAX_SENTENCES = 60
 _MAX_SUBJECT_CHARS = 160
 _SUBJECT_CHARS = 60
 _MAX_WORDS = 1_500
+_LEAST_COMMON = 0.4
 _MAX_CONFLICTS = 6
 _LEAST_PLAIN = 0.9
 """How much of the question two sentences carry that need no further sign of speaking of one thing."""
@@ -91,7 +92,7 @@ def find_conflicts(
     if question:
         if not any(asked.defines for asked in asks.values()):
             found += _twins(looked_at, asks, readings)
-            found += _copies(looked_at, asks)
+            found += _copies(looked_at, asks, readings)
         found += _slots(looked_at, asks, readings)
         found = _which_first(_namesakes(looked_at, asks, readings), found)
     once: list[Conflict] = []
@@ -161,19 +162,39 @@ def _twins(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[
     return found
 
 
-def _copies(passages: Sequence[Passage], asks: Asks) -> list[Conflict]:
+def _copies(passages: Sequence[Passage], asks: Asks, readings: Readings) -> list[Conflict]:
     """What was changed in one of two passages that are otherwise copies."""
-    whole = [copy_of(words_of_sentence(passage.text, passage.language, _MAX_WORDS)) for passage in passages]
+    whole: dict[str, Copy] = {}
     found: list[Conflict] = []
-    for (mine, first), (theirs, second) in combinations(zip(passages, whole, strict=True), 2):
-        if mine.document_id == theirs.document_id or mine.language != theirs.language:
-            continue
+    for mine, theirs in _alike(passages, asks, readings):
+        first, second = (_copy(side, whole) for side in (mine, theirs))
         if copied(first, second):
             here, there = (frozenset(content_terms(context_of(p), p.language)) for p in (mine, theirs))
             for (start, end), *values in changed(first, second, asks[mine.language], here ^ there):
                 text = mine.text[max(0, start - _SUBJECT_CHARS) : end + _SUBJECT_CHARS]
                 found.append(Conflict(text, (values[0], values[1]), (mine, theirs)))
     return found
+
+
+def _alike(passages: Sequence[Passage], asks: Asks, readings: Readings) -> Iterator[tuple[Passage, Passage]]:
+    """Pairs that may be copies, by the words they have in common; the exact comparison costs much more."""
+    asked = [passage for passage in passages if asks[passage.language].kind]
+    bags = [
+        frozenset[str]().union(*(unit.terms for unit in readings.units(p, p.language) if not unit.is_carried))
+        for p in asked
+    ]
+    for (mine, here), (theirs, there) in combinations(zip(asked, bags, strict=True), 2):
+        if mine.document_id == theirs.document_id or mine.language != theirs.language:
+            continue
+        if len(here & there) >= _LEAST_COMMON * min(len(here), len(there)):
+            yield mine, theirs
+
+
+def _copy(passage: Passage, known: dict[str, Copy]) -> Copy:
+    if passage.passage_id not in known:
+        words = words_of_sentence(passage.text, passage.language, _MAX_WORDS)
+        known[passage.passage_id] = copy_of(words)
+    return known[passage.passage_id]
 
 
 def _telling(units: Sequence[Unit], asked: AskedFor, context: frozenset[str]) -> list[Unit]:
