@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 import pytest
 from playwright.sync_api import Page, expect
 
+from countersign.domain.answers import Question
 from tests.web.serving import FEE, Desk
 
 pytestmark = pytest.mark.browser
@@ -84,6 +85,18 @@ def test_it_works_without_a_script(open_page: Open, desk: Desk) -> None:
     expect(page.locator("ol.found > li").first).to_contain_text("990 tenge")
     page.get_by_role("link", name="Ask this as a question").click()
     assert page.get_by_label("Your question").input_value() == WORDS
+
+
+def test_a_question_without_an_answer_leads_to_a_search(open_page: Open, desk: Desk) -> None:
+    question = "How many moons does Neptune have?"
+    me = desk.run(desk.house.people.authenticate(desk.keys["ruslan"]))
+    answer = desk.run(desk.house.asking.ask(me, Question("staff-help", question)))
+    assert answer.refusal == "no_evidence"
+    page = open_page("ruslan")
+    page.goto(f"{desk.url}/answers/{answer.answer_id}")
+    page.get_by_role("link", name="Search the documents").click()
+    page.wait_for_url(re.compile(r"/search\?query="))
+    assert page.get_by_role("searchbox").input_value() == question
 
 
 def test_operators_are_told_why_and_nobody_else(open_page: Open, desk: Desk) -> None:
