@@ -173,6 +173,27 @@ async def test_a_deleted_successor_does_not_bring_its_predecessor_back(house: Ho
     )
 
 
+async def test_a_document_that_says_it_replaces_itself_stays_in_force(house: House) -> None:
+    operator, clerk = await two_people(house)
+    await push(house, operator, "fees", fee("0.5"), supersedes="fees")
+    assert "0.5" in (await ask(house, clerk, FEE)).text
+
+
+async def test_a_validity_that_ends_before_it_begins_is_refused(house: House) -> None:
+    operator, clerk = await two_people(house)
+    begins, ends = START - timedelta(days=2), START - timedelta(days=3)
+    with pytest.raises(UsageError) as told:
+        await push(house, operator, "fees", fee("0.5"), valid_from=begins, valid_to=ends)
+    assert told.value.code == "validity_inverted"
+    pushed = await push(house, operator, "fees", fee("0.5"), valid_from=begins)
+    for said in ({"valid_to": ends}, {"valid_from": START, "valid_to": START}):
+        with pytest.raises(UsageError):
+            await house.library.change(operator, pushed.document_id, Change(said))
+    assert "0.5" in (await ask(house, clerk, FEE)).text, "nothing was changed"
+    await house.library.change(operator, pushed.document_id, Change({"valid_from": None, "valid_to": ends}))
+    assert (await ask(house, clerk, FEE)).refusal is RefusalReason.NO_EVIDENCE
+
+
 async def test_a_source_that_takes_its_word_back_restores_the_predecessor(house: House) -> None:
     """`supersedes` was a mistake: the successor says something else now, so what it had ended is in force again."""
     operator, clerk = await two_people(house)

@@ -81,7 +81,7 @@ class Library:
     async def put(
         self, principal: Principal, source: str, external_id: str, content: bytes, said: Submission
     ) -> Received:
-        """Raises `NotPermitted`, `NotFound` (no such push source), `UsageError` (too large, bad rights, bad id)."""
+        """Raises `NotPermitted`, `NotFound` (no such push source), `UsageError` (too large, bad rights, id or validity)."""
         settings = self._push_source(principal, source)
         if not external_id or len(external_id) > _MAX_NAME or not storable(external_id):
             raise UsageError("the document's id is empty or too long", code="external_id_invalid")
@@ -91,6 +91,9 @@ class Library:
                 code="document_too_large",
                 hint="Split it, or raise `parsing.max_bytes`.",
             )
+        document_changes.require_order(
+            *(iso(day) if day else None for day in (said.valid_from, said.valid_to))
+        )
         document = SourceDocument(
             source=source,
             external_id=external_id,

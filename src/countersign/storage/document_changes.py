@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, select, update
 
 from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus, Rights, SourceDocument
+from countersign.domain.errors import UsageError
 from countersign.domain.events import Event, EventKind
 from countersign.storage.database import next_seq
 from countersign.storage.events import append_in
@@ -83,8 +84,12 @@ def change_document(
     actor: str,
     now: datetime,
 ) -> None:
-    """PATCH: rights, validity and labels, effective with this commit for the document and everything inside it."""
+    """PATCH: rights, validity and labels, effective with this commit for the document and everything inside it.
+
+    Raises `UsageError` (`validity_inverted`)."""
     doc = connection.execute(select(document).where(document.c.id == document_id)).mappings().one()
+    if values.keys() & {"valid_from", "valid_to"}:
+        require_order(*(values.get(name, doc[name]) for name in ("valid_from", "valid_to")))
     if own is not None:
         rights_id = intern(
             connection, doc["tenant"], effective_rights(connection, own, doc["parent_id"] or "")
@@ -106,6 +111,16 @@ def change_document(
     append_in(
         connection, [Event(EventKind.DOCUMENT_RIGHTS_CHANGED, doc["tenant"], actor, document_id, now, facts)]
     )
+
+
+def require_order(valid_from: str | None, valid_to: str | None) -> None:
+    """Two moments in the form of `iso`, which sorts as time does. Raises `UsageError`."""
+    if valid_from and valid_to and valid_to <= valid_from:
+        raise UsageError(
+            "the document would end before it begins",
+            code="validity_inverted",
+            hint="`valid_to` must be later than `valid_from`; null takes either away.",
+        )
 
 
 def carry_to_children(connection: Connection, before: RowMapping) -> None:
@@ -184,7 +199,11 @@ def settle_end(
         return
     columns = (document.c.valid_from, document.c.status)
     successors = connection.execute(
-        select(*columns).where(same_source, document.c.supersedes == external_id)
+        select(*columns).where(
+            same_source,
+            document.c.supersedes == external_id,
+            document.c.external_id != external_id,  # nothing ends by its own word that it replaces itself
+        )
     ).all()
     ends = _first_start([s.valid_from for s in successors if s.status == DocumentStatus.INDEXED], row, now)
     if ends is None and not (taken_back and all(s.status != DocumentStatus.DELETED for s in successors)):
