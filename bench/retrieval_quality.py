@@ -28,7 +28,7 @@ from countersign.domain.documents import Passage
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.fusion import Candidate
 from countersign.retrieval.learning import Lesson, folds_of, learn, learn_means
-from countersign.retrieval.prior import with_prior
+from countersign.retrieval.prior import kind_of, with_prior
 from countersign.retrieval.retrieve import asked_of, lead_named, legs, reply_of, scored, search_questions
 from countersign.retrieval.routing import Routing
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Vector
@@ -153,15 +153,14 @@ def _warm(
     """Each part's questions in the order that the other parts taught; what was taken for each part; CPU a question."""
     queries = bench.collection.queries
     folds = folds_of([query.group for query in queries])
-    languages = np.array([question_language(query.text) for query in queries])
+    languages = [question_language(query.text) for query in queries]
+    kinds = np.array([kind_of(query.text) for query in queries])
     vectors = np.stack([each[0] for each in bench.vectors])
     orders: list[Sequence[Passage]] = list(cold)
     chosen, spent = [], 0.0
     for fold in sorted(set(folds.tolist())):
         taught = np.flatnonzero(folds != fold).tolist()
-        traffic = {
-            language: vectors[taught][languages[taught] == language] for language in set(languages.tolist())
-        }
+        traffic = {kind: vectors[taught][kinds[taught] == kind] for kind in sorted(set(kinds.tolist()))}
         own = learn_means(settings, traffic, EmbeddedE5.model_id)
         centred = [bench.passages(bench.search(place, own)) for place in range(len(queries))]
         learned = learn(
@@ -177,7 +176,7 @@ def _warm(
             passages = (centred if means == "own means" else cold)[place]
             reranker, text = learned.settings.reranker, bench.asked[place][-1][1]
             orders[place] = (
-                reranker.order(text, str(languages[place]), passages) if reranker is not None else passages
+                reranker.order(text, languages[place], passages) if reranker is not None else passages
             )
         spent += time.process_time() - started
     return orders, chosen, 1000 * spent / len(queries)

@@ -1,4 +1,5 @@
-"""Makes `src/countersign/retrieval/question_prior.json` from the questions in `tools/question_prior`.
+"""Makes `src/countersign/retrieval/question_prior.json` from the texts in `tools/question_prior`: `kk.txt` holds
+questions, `kk-statement.txt` what does not ask.
 
 python tools/question_prior.py
 """
@@ -19,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 QUESTIONS = Path(__file__).resolve().parent / "question_prior"
 
 
-async def mean_of(embedder: EmbeddedE5, language: str) -> str:
-    texts = (QUESTIONS / f"{language}.txt").read_text("utf-8").splitlines()
+async def mean_of(embedder: EmbeddedE5, kind: str) -> str:
+    texts = (QUESTIONS / f"{kind}.txt").read_text("utf-8").splitlines()
     return encode(np.mean([await embedder.embed_query(text) for text in texts], axis=0))
 
 

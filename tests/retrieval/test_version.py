@@ -34,3 +34,11 @@ def test_whatever_decides_an_order_changes_the_id() -> None:
     )
     assert len({plain.id, *(other.id for other in others)}) == 1 + len(others)
     assert IndexVersion().id == plain.id
+
+
+def test_a_version_from_before_feedback_goes_on_without_it_under_its_own_name() -> None:
+    before = IndexVersion().manifest
+    del before["settings"]["feedback"]
+    back = IndexVersion.from_manifest(json.loads(json.dumps(before)))
+    assert back.settings.feedback == 0.0 and back.manifest == before
+    assert back.id != IndexVersion().id

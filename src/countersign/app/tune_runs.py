@@ -29,6 +29,7 @@ from countersign.evaluation.runs import Built, Judged, Run
 from countersign.evaluation.scratch import Piece, ScratchDocument, ScratchFile, ScratchStore
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.learning import Lesson, learn_means, learn_order
+from countersign.retrieval.prior import kind_of
 from countersign.retrieval.retrieve import Retriever
 from countersign.retrieval.seams import Vector
 from countersign.retrieval.settings import RetrievalSettings
@@ -261,8 +262,8 @@ class Asking:
         vectors: dict[str, list[Vector]] = {}
         for each in asked:
             vector = await self.embedder.embed_query(each.text)
-            vectors.setdefault(question_language(each.text), []).append(vector)
-        stacked = {language: np.stack(found) for language, found in vectors.items()}
+            vectors.setdefault(kind_of(each.text), []).append(vector)
+        stacked = {kind: np.stack(found) for kind, found in vectors.items()}
         return learn_means(settings, stacked, self.embedder.model_id)
 
 

@@ -110,6 +110,7 @@ _NUMBERS: Mapping[str, tuple[float, float, type]] = {
     "words_share": (0.0, 1.0, float),
     "routed_lead": (0.0, 2.0, float),
     "likely_lead": (0.0, 2.0, float),
+    "feedback": (0.0, 1.0, float),
     "neighbours": (0, 20, int),
     "candidates": (10, 1_000, int),
 }

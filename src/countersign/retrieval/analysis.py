@@ -20,6 +20,20 @@ _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
+_ASKING_VERB = re.compile(
+    r"(?:is|are|was|were|do|does|did|can|could|should|would|will|may|might|has|have|had|shall)\b"
+)
+_ASKING_EARLY = re.compile(
+    r"(?:\w+[^\w,]+){0,2}\b(?:what|which|who|whom|whose|when|where|why|how|"
+    r"как|что|кто|где|когда|почему|зачем|отчего|сколько|насколько|можно|нужно|куда|откуда|кем|кому|кого|чем|чему|чего|"
+    r"как(?:ой|ая|ое|ие|ую|ого|ому|им|их|ими|ов|ова|ово|овы)|че(?:й|го|му)|чья|чье|чьё|чьи)\b"
+)
+_ASKING_ANYWHERE = re.compile(r"\bли\b")
+_ASKING_KAZAKH = re.compile(
+    r"\b(?:кім(?:нің|ге|ді|нен|мен|дер)?|не(?:ні|ге|ден|мен|нің|ше|шеу|шінші|ліктен)?|қанша(?:ға)?|қандай|қай|қайсы|қайда|"
+    r"қайдан|қашан|қалай|м[ае]|б[ае]|п[ае])\b"
+)
+"""Words that ask, case-folded: Russian and English ones near the beginning, Kazakh ones anywhere."""
 _GRAM = 4
 _KAZAKH_PREFIX = 5
 _MAX_WORD = 40
@@ -65,6 +79,17 @@ def question_language(text: str) -> Language:
     if _KAZAKH.search(text.casefold()):
         return "kk"
     return {"cyrl": "ru", "latn": "en", "other": "und"}[script_of(text)]
+
+
+def is_question(text: str, language: Language) -> bool:
+    """Whether it asks, by its mark or by its words; otherwise it is a statement, a headline or a list of words."""
+    if "?" in text:
+        return True
+    folded = text.casefold().lstrip(" \"'«“(—-")
+    if language == "kk":
+        return _ASKING_KAZAKH.search(folded) is not None
+    early = _ASKING_VERB.match(folded) or _ASKING_EARLY.match(folded)
+    return early is not None or _ASKING_ANYWHERE.search(folded) is not None
 
 
 def script_of_language(language: Language) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from countersign.domain.documents import Language, Passage
+from countersign.domain.documents import Passage
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.prior import question_prior
 from countersign.retrieval.rerank import FEATURES, Reranker, describe
@@ -67,21 +67,21 @@ class Learned:
 
 
 def learn_means(
-    settings: RetrievalSettings, questions: Mapping[Language, NDArray[np.float32]], model_id: str
+    settings: RetrievalSettings, questions: Mapping[str, NDArray[np.float32]], model_id: str
 ) -> RetrievalSettings:
-    """Take away what a deployment's own questions have in common: `questions` are vectors of its traffic by language,
-    shape (n, dimension); nobody has to judge them. The fewer there are, the more the general mean counts; under 20 of a
-    language, nothing changes for it."""
+    """Take away what a deployment's own questions have in common: `questions` are vectors of its traffic by
+    `prior.kind_of`, shape (n, dimension); nobody has to judge them. The fewer there are, the more the general mean counts;
+    under 20 of a kind, nothing changes for it."""
     prior = question_prior(model_id)
-    means: dict[Language, Vector] = dict(settings.query_means)
-    for language, vectors in questions.items():
+    means: dict[str, Vector] = dict(settings.query_means)
+    for kind, vectors in questions.items():
         if len(vectors) < _LEAST_QUESTIONS:
             continue
-        general = prior.get(language)
+        general = prior.get(kind)
         held = _PRIOR_QUESTIONS if general is not None else _LEAST_QUESTIONS
         own = OWN_SHARE * vectors.sum(axis=0, dtype=np.float64)
         base = general if general is not None else np.zeros(vectors.shape[1])
-        means[language] = ((own + held * base) / (len(vectors) + held)).astype(np.float32)
+        means[kind] = ((own + held * base) / (len(vectors) + held)).astype(np.float32)
     return replace(settings, query_means=means)
 
 

@@ -20,8 +20,9 @@ from countersign.domain.answers import HistoryTurn
 from countersign.domain.documents import Language, Passage
 from countersign.domain.errors import ProviderError, StorageError
 from countersign.retrieval.analysis import question_language
+from countersign.retrieval.feedback import liken
 from countersign.retrieval.fusion import Candidate, FusionWeights, fuse, led, mix
-from countersign.retrieval.prior import with_prior
+from countersign.retrieval.prior import mean_of, with_prior
 from countersign.retrieval.routing import Route, Routing
 from countersign.retrieval.seams import Hit, Leg, PassageIndex, PassageSearch, PassageStore, Scope, Vector
 from countersign.retrieval.settings import RetrievalSettings
@@ -286,7 +287,7 @@ def legs(
     if vector is None:
         return hits
     lexical = list(dict.fromkeys(hit.passage_id for hit in hits))
-    mean = settings.query_means.get(language)
+    mean = mean_of(settings.query_means, text, language)
     return hits + search.search_vector(vector, scope, settings.candidates, also=lexical, query_mean=mean)
 
 
@@ -306,7 +307,9 @@ def search_questions(
     for place, (weight, text) in enumerate(questions):
         vector = vectors[place] if vectors is not None else None
         hits = legs(search, text, vector, scope, language, settings)
-        orders.append((weight, fuse(hits, language, settings.weights, settings.candidates)))
+        fused = fuse(hits, language, settings.weights, settings.candidates)
+        own = {hit.passage_id: hit.vector for hit in hits if hit.vector is not None}
+        orders.append((weight, liken(fused, own, settings.feedback)))
     if vectors is not None and len(vectors) > len(questions):
         known = list(dict.fromkeys(c.passage_id for _, candidates in orders for c in candidates))
         mean = settings.query_means.get(language)

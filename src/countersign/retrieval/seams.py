@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -82,6 +82,8 @@ class Hit:
     language: Language = "und"
     cosine: float = 0.0
     """Dense leg only: the plain cosine behind `score`."""
+    vector: Vector | None = field(default=None, compare=False, repr=False)
+    """Dense leg only: the passage's own."""
 
 
 class PassageSearch(Protocol):

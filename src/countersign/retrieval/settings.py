@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from countersign.domain.documents import Language
 from countersign.retrieval.fusion import FusionWeights
 from countersign.retrieval.rerank import Reranker
 from countersign.retrieval.seams import Vector
@@ -22,13 +21,15 @@ class RetrievalSettings:
     candidates: int = 100
     """Asked of each leg."""
     weights: FusionWeights = field(default_factory=FusionWeights)
-    query_means: Mapping[Language, Vector] = field(default_factory=dict[Language, Vector])
-    """What to take away from question vectors, by language, frozen with the index version; see `learning.learn_means`."""
+    query_means: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
+    """What to take away from question vectors, by `prior.kind_of`, frozen with the index version; see `learning.learn_means`."""
     history_turns: int = 2
     """Earlier questions of the same person that are searched together with the last one."""
     history_weight: float = 0.5
     reply_weight: float = 0.25
     """Of the answer before the question, searched by meaning only, beside 1 for the questions."""
+    feedback: float = 0.25
+    """How much being like the best passages found counts beside a passage's own score; see `feedback`. 0 = not at all."""
     neighbours: int = 2
     """How many neighbouring passages may follow the found ones."""
     neighbour_max_chars: int = 2_000
@@ -45,7 +46,8 @@ class RetrievalSettings:
 
 
 def settings_to_json(settings: RetrievalSettings) -> dict[str, Any]:
-    """Mean question vectors are float32, little-endian, base64: what was learned comes back bit for bit."""
+    """Mean question vectors are float32, little-endian, base64: what was learned comes back bit for bit. What is off and came
+    later than the others is left out, so that older versions keep their names."""
     plain = {
         f.name: getattr(settings, f.name)
         for f in fields(settings)
@@ -56,6 +58,8 @@ def settings_to_json(settings: RetrievalSettings) -> dict[str, Any]:
         name: base64.b64encode(mean.astype("<f4").tobytes()).decode()
         for name, mean in settings.query_means.items()
     }
+    if not settings.feedback:
+        del plain["feedback"]
     reranker = settings.reranker
     return plain | {
         "weights": weights | {"same_language": dict(settings.weights.same_language)},
@@ -72,6 +76,7 @@ def settings_from_json(stored: Mapping[str, Any]) -> RetrievalSettings:
     }
     reranker = stored.get("reranker")
     kept: dict[str, Any] = {
+        "feedback": 0.0,
         **stored,
         "weights": FusionWeights(**stored["weights"]),
         "query_means": means,

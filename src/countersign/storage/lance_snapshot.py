@@ -151,6 +151,7 @@ def _scored(rows: Sequence[dict[str, Any]], vector: Vector, normalise: Normalise
             "dense",
             row["language"],
             float(np.dot(row["vector"], vector)),
+            np.asarray(row["vector"], np.float32),
         )
         for row in rows
     ]

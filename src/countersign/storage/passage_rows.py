@@ -343,8 +343,10 @@ class Rows:
         best = places[order]
         columns = (self.table.passage[best], scores[order], self.table.language[best], cosines[order])
         return [
-            Hit(passage_id, score, "dense", self.names[language], cosine)
-            for passage_id, score, language, cosine in zip(*(c.tolist() for c in columns), strict=True)
+            Hit(passage_id, score, "dense", self.names[language], cosine, own)
+            for passage_id, score, language, cosine, own in zip(
+                *(c.tolist() for c in columns), rows[order], strict=True
+            )
         ]
 
     def sample_vectors(self) -> tuple[dict[Language, Floats], dict[Language, int]]:

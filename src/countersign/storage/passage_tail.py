@@ -127,5 +127,5 @@ def tail_vectors(
             continue
         cosine = float(np.dot(row.vector, vector))
         score = score_of(row.vector, row.language) if score_of is not None else cosine
-        hits.append(Hit(row.passage_id, score, "dense", row.language, cosine))
+        hits.append(Hit(row.passage_id, score, "dense", row.language, cosine, row.vector))
     return hits
