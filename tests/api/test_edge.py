@@ -37,6 +37,8 @@ KEYED = [
     ("POST", "/api/answers/x/feedback"),
     ("GET", "/api/citations/x"),
     ("GET", "/api/citations/x/page.png"),
+    ("POST", "/api/search"),
+    ("GET", "/api/searches/x/hits/x/page.png"),
     ("GET", "/api/reviews"),
     ("GET", "/api/reviews/x"),
     ("POST", "/api/reviews/x/claim"),

@@ -93,12 +93,12 @@ class Searching:
         Raises `NotFound` for what they may not read now, and when the format has no pages.
         """
         shown = await self._database.read(shown_page, search_id, rank, principal)
+        if shown.page is None:
+            raise NotFound("this document has no pages", code="no_page")
         facts = {"passages": [shown.passage_id], "documents": [shown.document_id]}
         now = self._clock.now()
         opened = Event(EventKind.SEARCH_OPENED, principal.tenant, principal.name, search_id, now, facts)
         await self._database.write(append_in, [opened])
-        if shown.page is None:
-            raise NotFound("this document has no pages", code="no_page")
         async with self._blobs.path(shown.blob) as path:
             return await self._parser.render_page(path, shown.page, width_px)
 
