@@ -40,7 +40,7 @@ def test_a_bare_folder_needs_no_workspace(folder: Path, capfd: pytest.CaptureFix
     code, out, err = called(capfd, "audit", "data", str(folder))
     assert code == 0 and err == ""
     assert "of 100 over 3 documents" in out and "What to do first:" in out and "corrupt" in out
-    assert "--out report.html" in out
+    assert "--out report.html" in out and "Rights were not looked at" in out
 
     code, out, _ = called(capfd, "audit", "data", str(folder / "a.md"), "--json")
     assert code == 0 and json.loads(out)["documents"] == 1
@@ -139,6 +139,8 @@ def test_rights_come_from_a_manifest_that_is_named(folder: Path, capfd: pytest.C
     _, out, _ = called(capfd, "audit", "data", str(folder), "--manifest", "m.jsonl", "--json")
     missing = next(code for code in json.loads(out)["codes"] if code["code"] == "rights_missing")
     assert missing["documents"] == 2
+    _, out, _ = called(capfd, "audit", "data", str(folder), "--manifest", "m.jsonl")
+    assert "Rights were not looked at" not in out
 
 
 STOPPED_BY_HAND = """

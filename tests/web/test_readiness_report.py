@@ -198,6 +198,12 @@ def test_a_part_is_shown_by_style_rules_that_hold_no_word_from_outside() -> None
     )
 
 
+def test_what_was_not_looked_at_is_said() -> None:
+    said = "Rights were not looked at"
+    assert said in Page(render(samples.full(), rights_known=False)).text
+    assert said not in Page(render(samples.full())).text
+
+
 def test_what_changed_since_the_audit_before_is_told_and_marked() -> None:
     before = samples.report([samples.found("corrupt", "mended.pdf"), samples.found("stale", "old.pdf")])
     now = samples.report([samples.found("stale", "old.pdf"), samples.found("empty", samples.HOSTILE)])

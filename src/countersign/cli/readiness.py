@@ -101,12 +101,17 @@ async def data(
     since_then = changes(before, report) if before else None
     if since and since_then is None:
         run.note("not compared: the earlier report is of other sources, or one of the two is not whole")
-    written = write_report(report, out, language, since_then) if out is not None else ()
+    rights_known = bool(manifest) or not what or _names_sources(run, what)
+    written = ()
+    if out is not None:
+        written = write_report(report, out, language, since_then, rights_known=rights_known)
     run.result({
         **report_to_json(report), "failed_on": broken, "files": [str(path) for path in written], "continued": done.continued,
         "changes": changes_to_json(since_then) if since_then else None,
     })  # fmt: skip
     run.say(readable(report, since_then))
+    if report.documents and not rights_known:
+        run.say("Rights were not looked at: nobody has said them. Name a manifest with --manifest.")
     for path in written:
         run.say(f"written: {path}")
     if out is None:

@@ -85,6 +85,8 @@ def readable(report: ReadinessReport, changes: Changes | None = None) -> str:
 
 
 def _lines(view: ReportView) -> Iterator[str]:
+    from countersign.web.wording_data import SOURCE_PROBLEM
+
     report = view.report
     yield _verdict(view)
     pages = f", {_many(report.pages, 'page')}" if report.pages else ""
@@ -92,7 +94,7 @@ def _lines(view: ReportView) -> Iterator[str]:
     if report.finished is None:
         yield "NOT COMPLETE: a source could not be listed to its end; run it again, it goes on from here"
     for source, code in report.problems.items():
-        yield f"  {one_line(source)}: {code}"
+        yield f"  {one_line(source)}: {code} {SOURCE_PROBLEM.get(code, '')}".rstrip()
     if view.changes:
         yield _since(view.changes)
     yield ""
@@ -207,7 +209,12 @@ def earlier(out: Path | None, since: Path | None) -> ReadinessReport | None:
 
 
 def write_report(
-    report: ReadinessReport, out: Path, language: str, changes: Changes | None = None
+    report: ReadinessReport,
+    out: Path,
+    language: str,
+    changes: Changes | None = None,
+    *,
+    rights_known: bool = True,
 ) -> tuple[Path, ...]:
     """HTML, JSON and CSV; each file appears whole or not at all. Raises `StorageError` (`file_not_writable`)."""
     from countersign.corpus.readiness.report_json import report_to_json
@@ -221,7 +228,7 @@ def write_report(
         page.parent.mkdir(parents=True, exist_ok=True)
         _put(beside, json.dumps(report_to_json(report), ensure_ascii=False, indent=1))
         _put(cells, findings_csv(report.findings, language, changes))
-        _put(page, render(report, language, changes=changes))
+        _put(page, render(report, language, changes=changes, rights_known=rights_known))
     except OSError as error:
         raise StorageError(
             f"{out} cannot be written: {error.strerror}",

@@ -16,11 +16,19 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 
 
 def render(
-    report: ReadinessReport, language: str = "en", *, title: str = "", changes: Changes | None = None
+    report: ReadinessReport,
+    language: str = "en",
+    *,
+    title: str = "",
+    changes: Changes | None = None,
+    rights_known: bool = True,
 ) -> str:
     """`report` as an HTML page in `language` (`kk`, `ru`, `en`; another one falls back to English). `title` says what was
-    audited; without it the names of the sources do. `changes` are those since an earlier audit."""
+    audited; without it the names of the sources do. `changes` are those since an earlier audit. `rights_known`: somebody has said who may read the documents, so that what is
+    not said of rights is no gap."""
     chosen = language if language in LANGUAGES else SOURCE_LANGUAGE
     template = make_environment(chosen).get_template("readiness_report.html")
     named = title or ", ".join(score.source for score in report.sources)
-    return template.render(view=view_of(report, changes), report=report, title=named, policy=POLICY)
+    return template.render(
+        view=view_of(report, changes), report=report, rights_known=rights_known, title=named, policy=POLICY
+    )
