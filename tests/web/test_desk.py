@@ -384,6 +384,7 @@ def test_people_see_the_pages_of_their_roles(open_page: Open, desk: Desk) -> Non
         assert reply.status == 403, path
     assert page.get_by_role("navigation", name="Main").inner_text().split("\n") == [
         "Ask",
+        "Search",
         "My answers",
         "Documents",
     ]
