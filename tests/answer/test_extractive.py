@@ -147,3 +147,12 @@ async def test_it_costs_nothing_and_goes_nowhere() -> None:
     model = Extractive()
     assert (model.name, model.region) == ("extractive", "")
     assert model.price is not None and model.price.unmetered
+
+
+async def test_what_was_judged_beforehand_is_followed() -> None:
+    assert (await say("What is the annual fee of the Gold card?", CARDS, answerable=False))[
+        1
+    ].finish_reason == "abstained"
+    lone = "When may one come by?"
+    assert (await say(lone, HOURS))[1].finish_reason == "abstained"
+    assert (await say(lone, HOURS, answerable=True))[0].startswith("The branch in Almaty")

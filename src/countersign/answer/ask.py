@@ -1,7 +1,7 @@
 """The straight line: a question enters at the top, an answer leaves at the bottom, nothing jumps sideways.
 
-    authenticated principal → release → guard question → retrieve → guard passages → compose → generate
-    → guard output → bind citations → verify claims → judge → deliver | hold | refuse | degrade → record
+    authenticated principal → release → guard question → retrieve → guard passages → weigh → compose
+    → generate → guard output → bind citations → verify claims → judge → deliver | hold | refuse | degrade → record
 
 Each step takes the turn so far and returns the next one. A step that refuses sets the turn's decision, and the walk
 ends there: a refusal is a value with a reason. Everything that happened is committed before the answer leaves; where an
@@ -30,6 +30,7 @@ _BEFORE: Steps = (
     ("guard_question", steps.guard_question),
     ("retrieve", steps.retrieve),
     ("guard_passages", steps.guard_passages),
+    ("weigh", steps.weigh),
     ("compose", steps.compose_prompt),
 )
 _WRITING: Steps = (

@@ -103,10 +103,12 @@ async def _write(line: Line, turn: Turn, question: str, listener: Listener | Non
         chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
     )
     turn = _note_call(line, turn, served, started, len(draft))
+    doubts = (turn.doubt,) if turn.doubt else ()
+    turn = replace(turn, served=served, warnings=(*turn.warnings, *doubts))
     if (done.finish_reason == "abstained" or abstains(draft)) and not (listener and listener.left):
-        return replace(turn, served=served).refused(RefusalReason.NO_EVIDENCE)
-    warnings = ("cut_at_length",) if done.finish_reason == "length" else ()
-    return replace(turn, served=served, draft=draft, warnings=(*turn.warnings, *warnings))
+        return turn.refused(RefusalReason.NO_EVIDENCE)
+    cut = ("cut_at_length",) if done.finish_reason == "length" else ()
+    return replace(turn, draft=draft, warnings=(*turn.warnings, *cut))
 
 
 def _stream(line: Line, turn: Turn, question: str) -> AsyncGenerator[LadderEvent, None]:
@@ -141,6 +143,7 @@ def _request(turn: Turn, question: str) -> ModelRequest:
         task=turn.question.task,
         temperature=turn.question.temperature,
         request_id=turn.request_id,
+        answerable=turn.answerable,
     )
 
 

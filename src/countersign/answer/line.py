@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from countersign.answer.answerable import Answerability
 from countersign.answer.store import AnswerStore
 from countersign.corpus.seams import Embedder
 from countersign.domain.clock import Clock
@@ -32,5 +33,6 @@ class Line:
     residency: tuple[ResidencyRule, ...]
     tenant_keys: Callable[[str], bytes]
     """Tenant → key under which personal data is pseudonymised."""
+    answerability: Answerability = field(default_factory=Answerability)
     max_ages: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
     """Source → how old it may be before an answer says so."""

@@ -62,6 +62,24 @@ _REFUSED: dict[RefusalReason, _Texts] = {
     },
 }
 
+_ADVICE: dict[str, _Texts] = {
+    "subject_not_found": {
+        "en": "None of what was found mentions the name you ask about: check how it is written, or ask the owner of the documents to add what is missing.",
+        "ru": "Ни в одном из найденных документов не упомянуто название из вопроса: проверьте, как оно написано, или попросите владельца документов добавить недостающее.",
+        "kk": "Табылған құжаттардың ешқайсысында сұрақтағы атау аталмаған: оның жазылуын тексеріңіз немесе құжат иесінен жетіспейтін құжатты қосуды сұраңыз.",
+    },
+    "period_not_found": {
+        "en": "What was found is about other years than the one you ask about: ask about one of those, or ask the owner of the documents to add what is missing.",
+        "ru": "Найденные документы относятся к другим годам, а не к тому, о котором вы спрашиваете: спросите о другом годе или попросите владельца документов добавить недостающее.",
+        "kk": "Табылған құжаттар сіз сұраған жылға емес, басқа жылдарға қатысты: басқа жыл туралы сұраңыз немесе құжат иесінен жетіспейтін құжатты қосуды сұраңыз.",
+    },
+    "question_unclear": {
+        "en": "The question points to something without naming it: please say which one you mean.",
+        "ru": "В вопросе не названо, о чём именно идёт речь: уточните, пожалуйста, что вы имеете в виду.",
+        "kk": "Сұрақта нақты не туралы екені аталмаған: нені айтып тұрғаныңызды нақтылаңыз.",
+    },
+}
+
 _DEGRADED: _Texts = {
     "en": "The usual model was not available, so this answer was prepared in a simpler way. Answer id: {id}.",
     "ru": "Основная модель была недоступна, поэтому ответ подготовлен упрощённым способом. Номер ответа: {id}.",
@@ -118,6 +136,12 @@ def sentence_for_hold(language: Language, answer_id: str) -> str:
 def sentence_for_refusal(reason: RefusalReason, language: Language, answer_id: str) -> str:
     """What the asker reads instead of an answer. It never says which documents exist."""
     return _in(_REFUSED[reason], language).format(id=answer_id)
+
+
+def advice_for(doubt: str, language: Language) -> str:
+    """What to do where it is known why no answer was found; empty where it is not."""
+    advice = _ADVICE.get(doubt)
+    return _in(advice, language) if advice else ""
 
 
 def notice_of_degradation(language: Language, answer_id: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from countersign.answer.generate import CUT_SHORT
 from countersign.answer.line import Line, Watch
 from countersign.answer.phrases import (
+    advice_for,
     note_of_conflict,
     note_of_time,
     sentence_for_hold,
@@ -123,7 +124,9 @@ def _redacted_conflicts(line: Line, turn: Turn) -> tuple[ConflictNote, ...]:
 
 def _refusal(turn: Turn, reason: RefusalReason) -> str:
     if turn.in_force_until is None:
-        return sentence_for_refusal(reason, turn.language, turn.answer_id)
+        sentence = sentence_for_refusal(reason, turn.language, turn.answer_id)
+        told = reason is RefusalReason.NO_EVIDENCE and advice_for(turn.doubt, turn.language)
+        return f"{sentence} {told}" if told else sentence
     return sentence_for_superseded(last_day(turn.in_force_until).date(), turn.language, turn.answer_id)
 
 

@@ -158,6 +158,27 @@ async def guard_passages(line: Line, turn: Turn) -> Turn:
     return turn if guarded.passages else turn.refused(RefusalReason.NO_EVIDENCE)
 
 
+async def weigh(line: Line, turn: Turn) -> Turn:
+    """Whether the passages hold an answer: only for questions, since a summary or a letter rests on whatever there is."""
+    if turn.question.task != "answer":
+        return turn
+    judged = [
+        line.answerability.judge(
+            wording,
+            turn.passages,
+            history=turn.history,
+            named=bool(turn.question.document_ids or turn.retrieval_features.get("named")),
+            model_id=line.embedder.model_id if line.embedder is not None else "",
+        )
+        for wording in dict.fromkeys((turn.asked, turn.asked_now))
+    ]
+    likeliest = max((each for each in judged if each is not None), key=lambda each: each.share, default=None)
+    if likeliest is None:
+        return turn
+    answerable = likeliest.share >= line.answerability.least
+    return replace(turn, answerable=answerable, doubt="" if answerable else likeliest.cause)
+
+
 async def compose_prompt(line: Line, turn: Turn) -> Turn:
     texts = [p.text for p in turn.passages]
     marker = new_marker([turn.asked, *texts, *(h.content for h in turn.history)])

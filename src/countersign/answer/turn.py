@@ -73,6 +73,10 @@ class Turn:
     history: tuple[HistoryTurn, ...] = ()
     passages: tuple[Passage, ...] = ()
     retrieval_features: dict[str, float] = field(default_factory=dict[str, float])
+    answerable: bool | None = None
+    """Whether the passages hold an answer, where that can be told beforehand."""
+    doubt: str = ""
+    """Why they do not, as a code."""
     data_as_of: datetime | None = None
     composed: Composed | None = None
     canary: str = ""

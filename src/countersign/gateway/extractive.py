@@ -23,10 +23,12 @@ _UNMETERED = Price(unmetered=True)
 @dataclass(frozen=True, slots=True)
 class ExtractiveSettings:
     """`least_score`: below it no sentence is an answer; `least_across` where it is in another language than the
-    question. `near`: share of the best score that a further one must reach."""
+    question; `least_judged` where it was judged beforehand that the passages hold an answer. `near`: share of the best
+    score that a further one must reach."""
 
     least_score: float = 0.5
     least_across: float = 0.62
+    least_judged: float = 0.05
     near: float = 0.85
     max_sentences: int = 3
     summary_sentences: int = 7
@@ -87,15 +89,19 @@ def select(request: ModelRequest, settings: ExtractiveSettings) -> list[Candidat
     found = candidates(request.passages)
     if request.task == "summarise":
         return _summary(found, settings)
+    if request.answerable is False:
+        return []
     ranked = rank(request.question, request.language, found, request.passages)
-    ranked = [item for item in ranked if item.score >= _least(item, settings)]
+    ranked = [item for item in ranked if item.score >= _least(item, request, settings)]
     if not ranked:
         return []
     return _distinct(ranked, request.passages, settings)
 
 
-def _least(item: Scored, settings: ExtractiveSettings) -> float:
-    return settings.least_across if item.across else settings.least_score
+def _least(item: Scored, request: ModelRequest, settings: ExtractiveSettings) -> float:
+    if item.across:
+        return settings.least_across
+    return settings.least_score if request.answerable is None else settings.least_judged
 
 
 def _distinct(

@@ -35,6 +35,8 @@ class ModelRequest:
     temperature: float | None = None
     deadline_s: float = 60.0
     request_id: str = ""
+    answerable: bool | None = None
+    """Whether the passages hold an answer, where that was judged; for generators that cannot judge it themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ class Retriever:
             passages = [*anew, *rest][:limit]
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
+        features["named"] = float(route is not None)
         ranks = leg_ranks(ordered, passages) if explain else {}
         lexical_only = vectors is None
         return Retrieved(
