@@ -124,12 +124,13 @@ def _row_segments(row: str, header: tuple[str, ...], language: Language) -> tupl
 def _clauses(whole: Segment, language: Language) -> tuple[Segment, ...]:
     """Clauses, cut only where both sides hold a figure: elsewhere a comma separates nothing that could be exchanged."""
     sentence = whole.text
-    figures = [place for place, char in enumerate(sentence) if char.isdigit()]
-    if not figures:
+    if not _has_figure(sentence):
         return (whole,)
+    first = next(place for place, char in enumerate(sentence) if char.isdigit())
+    last = next(place for place in range(len(sentence) - 1, -1, -1) if sentence[place].isdigit())
     cuts = [0]
-    for match in _CLAUSE.finditer(sentence, figures[0]):
-        if match.end() > figures[-1]:
+    for match in _CLAUSE.finditer(sentence, first):
+        if match.end() > last:
             break
         if _has_figure(sentence[cuts[-1] : match.start()]):
             cuts.append(match.start() + 1)
