@@ -29,6 +29,7 @@ _FIGURE = re.compile(
     r"қанша\w*|неше\w*|қандай\s+(?:\w+\s+){0,3}?(?:мөлшерлеме\w*|комиссия\w*|лимит\w*|сома\w*|баға\w*|мерзім\w*|тариф\w*))"
 )
 _NAME = re.compile(r"^\W*(?:who|whom|where|кто|кого|кем|где)\b|\b(?:кім|кімде\w*|қайда)\b")
+_WHERE = re.compile(r"^\W*(?:where|где)\b|\bқайда\b")
 _THING = re.compile(
     r"^\W*(?:(?:in|on|at|for|from|to|by|of) )?(?:(?:what|which) (?!are\b|were\b|do\b|steps|happen|can\b|should\b)[\w-]+|"
     r"(?:(?:в|во|на|из|с|к|по|о|об|для|от) )?(?:какой|какая|какое|каков\w*|какую|каким|какому|каком) \w+|"
@@ -70,6 +71,8 @@ class AskedFor:
     """The words among `terms` that ask for them."""
     sort: Sort | None = None
     """The sort of things that is asked for by its name."""
+    place: bool = False
+    """Whether it asks where."""
     defines: bool = False
     """Whether it asks what something is: many words may say it, and none contradicts another."""
 
@@ -97,7 +100,8 @@ def asked_for(question: str, language: Language) -> AskedFor:
     sort = sort_of(folded) if kind in ("thing", "figure") else None
     head = _head(folded)
     defines = kind == "thing" and not (head or sort or wanted) and _DEFINES.search(folded) is not None
-    return AskedFor(kind, terms, names, head, quoted, wanted, attributive, sort, defines)
+    place = kind == "name" and _WHERE.search(folded) is not None
+    return AskedFor(kind, terms, names, head, quoted, wanted, attributive, sort, place, defines)
 
 
 def _kind(folded: str) -> Kind:

@@ -26,6 +26,8 @@ _NAME = re.compile(
     rf"(?<!\w)[{_UPPER}][\w'’&-]*(?:,? (?:(?:of|de|van|von|di|da|la|le) )?[{_UPPER}][\w'’&-]*)*"
 )
 _PLACE = re.compile(r"(?:\b(?:in|at|near|on|from|to|of|в|во|на|из)\s(?:the\s)?|,\s)$")
+_AGENT = re.compile(r"\bby\s$")
+_POSSESSIVE = re.compile(r"['’]s$")
 _YEARS = re.compile(r"(?<![\d,.])(?:1[0-9]|20)\d\d(?:[–-]\d\d(?:\d\d)?)?(?!\d|[,.]\d)")
 _YEAR = re.compile(r"(?:1[0-9]|20)\d\d")
 _LIFE = re.compile(r"\((?P<born>[^()–—]{4,40}?)\s?[–—-]\s?(?P<died>[^()–—]{4,40})\)")
@@ -38,11 +40,11 @@ _WHOLE_STEM = 4
 """Longer stems lose their last letter, which English stems change: `citi` for `city`."""
 
 _WEIGHTS: dict[str, tuple[float, ...]] = {
-    "time": (0.74, 0.34, 0.48, -1.61, 0.73, 1.06, 1.39, 1.77, -1.36, 1.82, 1.17, -0.79, -1.42),
-    "figure": (0.73, 0.43, 0.02, -0.67, 2.53, 0.25, -0.04, 1.96, -1.1, -1.0, 0.92, -0.74, -2.66),
-    "name": (0.52, 0.37, 0.09, -1.31, 1.36, 0.94, 0.17, 1.55, -1.7, 0.49, 0.98, -0.35, -1.77),
-    "thing": (0.2, 0.33, 0.25, -0.35, 0.84, 0.5, 0.3, 1.16, -0.89, 0.19, 0.31, -0.06, -2.46),
-    "sort": (0.28, 0.3, 0.17, 0.02, 1.24, 1.15, 0.83, 0.98, -0.53, 0.0, -0.99, -0.52, 0.4),
+    "time": (0.73, 0.32, 0.23, -1.66, 0.81, 1.03, 1.19, 1.71, -1.3, 1.9, 0.59, 0.68, -0.86, -1.16),
+    "figure": (0.74, 0.51, 0.02, -0.69, 2.54, 0.2, -0.05, 1.9, -1.12, -0.79, 0.86, -0.8, -0.69, -2.59),
+    "name": (0.46, 0.39, 0.06, -1.24, 1.35, 0.86, -0.2, 1.79, -1.31, 0.46, 0.31, 0.88, -0.53, -1.94),
+    "thing": (0.31, 0.38, 0.17, -0.32, 1.08, 0.46, 0.11, 1.29, -1.1, -0.18, -0.1, 0.13, -0.1, -2.46),
+    "sort": (0.23, 0.13, 0.16, 0.22, 0.72, 1.34, 1.05, 1.01, -0.53, -0.0, -0.99, -0.62, -0.3, 0.2),
 }  # fmt: skip
 
 
@@ -65,8 +67,11 @@ class Features(NamedTuple):
     late: float
     """Grows with the sentences before it."""
     bonus: float
-    """Of its kind: the date of a life that is asked for, a unit, a preposition of place, a word of the sort."""
+    """Of its kind: the date of a life that is asked for, a unit, the right preposition; below zero for the wrong one."""
     opens: float
+    """A single word that opens its sentence: a capital letter says nothing there."""
+    several: float
+    """Whether it has several words: a full name, a full date, a figure with its unit."""
     length: float
 
 
@@ -195,7 +200,8 @@ class Reader:
             alone=1 / rivals,
             late=math.log1p(place) / 3,
             bonus=value.bonus,
-            opens=float(value.start == 0),
+            opens=float(value.start == 0 and " " not in value.written),
+            several=float(" " in value.written),
             length=min(1.0, len(unit.text) / 400),
         )
 
@@ -251,11 +257,14 @@ def _figures(unit: Unit, asked: AskedFor) -> Iterator[_Value]:
 
 def _names(unit: Unit, asked: AskedFor) -> Iterator[_Value]:
     for match in _NAME.finditer(unit.text):
-        folded = fold(match.group())
+        written = _POSSESSIVE.sub("", match.group())
+        folded = fold(written)
         if not (is_stop_word(folded) or month_of(folded) or len(folded) < 2):
-            bonus = float(_PLACE.search(unit.text, max(0, match.start() - 8), match.start()) is not None)
+            before = unit.text[max(0, match.start() - 8) : match.start()]
+            in_place = _PLACE.search(before) is not None
+            bonus = in_place if asked.place else _AGENT.search(before) is not None or -in_place
             key = " ".join(sorted(folded.replace(",", "").split()))
-            yield _Value(*match.span(), key, match.group(), bonus)
+            yield _Value(match.start(), match.start() + len(written), key, written, float(bonus))
 
 
 def _members(unit: Unit, asked: AskedFor) -> Iterator[_Value]:

@@ -6,6 +6,7 @@ documents against sets in which nothing contradicts (`bench/conflicts.py` measur
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from countersign.answer.asked import AskedFor
 from countersign.answer.candidates import Candidate, Reader
 from countersign.answer.evidence import Readings
 from countersign.answer.slots import SlotAnswer, nearly_best, rivals, under_different_titles
+from countersign.corpus.terms import content_terms
 from countersign.domain.documents import Passage
 
+_CAPITALISED = re.compile(r"(?<!\w)[A-ZА-ЯӘІҢҒҮҰҚӨҺ]\w+")
 _LEAST_TERMS = 2
 _LEAST = 0.25
-_WEIGHTS = (0.36, 3.8, 1.79, -0.44, 1.37, 1.89, 1.86, 1.71, 1.02, 1.16, 2.99, -6.27)
+_WEIGHTS = (0.51, 3.85, 1.52, -1.0, 1.26, 1.62, 1.45, 1.52, 0.74, 1.3, 2.32, -5.92)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def scored_pairs(
     answers = {answer.passage.passage_id: answer for answer in nearly_best(plain)}
     found: list[Rivals] = []
     for first, second in combinations(known, 2):
-        if _may_be_rivals(first, second):
+        if _may_be_rivals(first, second) and (asked.names or not _another_subject(first, second)):
             features = _features(first, second, asked, answers, told)
             score = _WEIGHTS[-1] + sum(map(mul, features, _WEIGHTS))
             found.append(Rivals(first, second, features, score))
@@ -78,6 +81,16 @@ def _may_be_rivals(first: Candidate, second: Candidate) -> bool:
         )
     here, there = set(mine.split()), set(theirs.split())
     return not (here <= there or there <= here)
+
+
+def _another_subject(first: Candidate, second: Candidate) -> bool:
+    """One lacks a word of the question that the other has, and has a capitalised one of its own: `Sarysu branch`."""
+    less, more = sorted((first, second), key=lambda candidate: candidate.features.carried)
+    if less.features.carried == more.features.carried or less.features.attribute >= more.features.attribute:
+        return False
+    capitals = _CAPITALISED.findall(less.unit.text)
+    own = frozenset(content_terms(" ".join(capitals), less.passage.language)) - more.unit.terms
+    return bool(own - frozenset(content_terms(less.written, less.passage.language)))
 
 
 def _features(
