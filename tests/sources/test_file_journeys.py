@@ -9,7 +9,7 @@ import pytest
 
 from countersign.domain.errors import SourceError
 from countersign.domain.workspace import PosixRights, RightsRule, Secret, SourceSettings
-from tests.journeys.parts import row_of, sync
+from tests.journeys.parts import mail, row_of, sync
 from tests.sources import http_servers
 from tests.sources.http_servers import HttpServer, webdav
 from tests.sources.test_connector_journeys import FEE, house_over, sees
@@ -40,6 +40,30 @@ async def test_a_folder_that_is_renamed_into_other_rights_is_closed_at_once(tmp_
         shutil.rmtree(root / "board")
         await house.sync("share", lambda step: None)
         assert not await sees(house, ["board"])
+
+
+@pytest.mark.parametrize("letter", ["offer.eml", "offer"])
+async def test_a_file_that_is_called_like_an_attachment_does_not_take_its_place(
+    tmp_path: Path, letter: str
+) -> None:
+    root = tmp_path / "files"
+    root.mkdir()
+    (root / letter).write_bytes(mail("See the annex.", {"annex.txt": FEE.format(500)}))
+    settings = SourceSettings(
+        name="share", connector="files", url="files", rights_rules=(RightsRule("*", ("group:staff",)),)
+    )
+    async with house_over(tmp_path, settings) as house:
+        await sync(house, "share")
+        (root / f"{letter}#annex.txt").write_text("Something about parking.")
+        for _ in range(2):
+            report = await sync(house, "share")
+            assert report.problems == ((f"{letter}#annex.txt", "source_name_of_attachment"),)
+            part = await row_of(house, f"{letter}#annex.txt")
+            assert part["parent_id"] == (await row_of(house, letter))["id"] and not part["problem"]
+            assert await sees(house, ["staff"])
+        (root / letter).unlink()
+        await sync(house, "share")
+        assert not await sees(house, ["staff"]), "it went with its letter"
 
 
 async def test_modes_of_a_folder_decide_at_the_next_pass_and_why_tells_them(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ class Sync:
             elif confirmed.repeated:
                 _note_repeated(one)
             else:
-                one.note(item.document, confirmed.received, item.problem)
+                one.note(item.document, confirmed.received, item.problem or confirmed.problem)
             if item.problem:
                 unread.append((item.document.tenant, item.document.external_id, item.problem))
         unread += await self._read(one, thread, reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ MAX_DEPTH = 64
 UNREADABLE_NAME = "source_name_unreadable"
 TOO_DEEP = "source_folder_too_deep"
 TOO_LONG = "source_name_too_long"
+OF_ATTACHMENT = "source_name_of_attachment"
 FOLDER_UNREADABLE = "source_folder_unreadable"
 _MAX_PATH_BYTES = 2_000
 """Of an id: what an index of a database can still hold."""
 _AHEAD = timedelta(days=1)
+_ATTACHED = re.compile(r"\.(?:eml|msg)#", re.IGNORECASE)
+"""An attachment is called by its mail's name, `#` and its own: a file of that name would be taken for it."""
 _OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 _MAX_UNREADABLE = 1_000
 _LOCK = "~$"
@@ -154,6 +158,8 @@ def objection(path: str) -> str:
     """Why this path cannot be an id; empty where it can."""
     if not storable(path) or not sound_path(path):
         return UNREADABLE_NAME
+    if _ATTACHED.search(path):
+        return OF_ATTACHMENT
     return TOO_LONG if len(path.encode()) > _MAX_PATH_BYTES else ""
 
 

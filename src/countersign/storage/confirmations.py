@@ -17,6 +17,7 @@ from countersign.corpus.ingest import Received, Seen
 from countersign.domain.clock import iso
 from countersign.domain.documents import DocumentStatus, Rights, SourceDocument
 from countersign.sources.connector import Listed
+from countersign.sources.trees import OF_ATTACHMENT
 from countersign.storage.arrivals import INGEST_JOB, Arrival, held_by_policy, said_of
 from countersign.storage.document_changes import delete_document
 from countersign.storage.jobs import enqueue_in
@@ -42,6 +43,8 @@ class Confirmed:
     """This pass had listed it before."""
     before: str = ""
     """The sha256 of the content that is there; empty where there is none."""
+    problem: str = ""
+    """Why it cannot be taken in, as far as only the database knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ def confirm(connection: Connection, batch: Batch) -> list[Confirmed]:
         row = rows.get((item.document.tenant, item.document.external_id))
         if row is None or row["deleted"] is not None:
             found.append(Confirmed(must_read=not item.problem))
+            continue
+        if row["parent_id"]:  # it stands for what is inside another document, and follows that one's rights
+            found.append(Confirmed(problem=OF_ATTACHMENT))
             continue
         confirmed = _compare(connection, batch, item, row)
         found.append(confirmed)
@@ -187,7 +193,7 @@ def note_problems(
             document.c.tenant == tenant, document.c.source == source, document.c.external_id == external_id
         )
         same_pass = document.c.seen_pass <= pass_number
-        connection.execute(update(document).where(where, same_pass).values(problem=code))
+        connection.execute(update(document).where(where, _is_whole(), same_pass).values(problem=code))
 
 
 # -- what is no longer listed -----------------------------------------------------------------------------------
@@ -248,8 +254,13 @@ def _there(tenant: str, source: str) -> Any:
         document.c.tenant == tenant,
         document.c.source == source,
         document.c.deleted.is_(None),
-        or_(document.c.parent_id.is_(None), document.c.parent_id == ""),
+        _is_whole(),
     )
+
+
+def _is_whole() -> Any:
+    """Not found inside another document."""
+    return or_(document.c.parent_id.is_(None), document.c.parent_id == "")
 
 
 # -- rows -------------------------------------------------------------------------------------------------------
@@ -260,7 +271,7 @@ def _shown(where: Any) -> Any:
     of_document = [
         document.c[name] for name in (*_COMPARED, "id", "tenant", "external_id", "status", "version")
     ]
-    of_document += [document.c.deleted, document.c.revision, document.c.seen_pass]
+    of_document += [document.c.parent_id, document.c.deleted, document.c.revision, document.c.seen_pass]
     names = ("sha256", "blob", "size", "filename", "mime", "state", "job_id", "parse_status")
     return (
         select(*of_document, *(document_version.c[name] for name in names))
