@@ -41,7 +41,7 @@ def test_what_asks_is_told_from_what_does_not() -> None:
     assert [kind_of(text) for text in stating if not kind_of(text).endswith("-statement")] == []
     for path in TEXTS.glob("*-statement.txt"):
         kinds = [kind_of(text) for text in path.read_text("utf-8").splitlines()]
-        assert len(kinds) == 60 and kinds.count(path.stem) >= 59
+        assert kinds == [path.stem] * 90
 
 
 def test_a_kind_without_a_mean_has_that_of_its_language() -> None:
@@ -55,20 +55,20 @@ def test_a_kind_without_a_mean_has_that_of_its_language() -> None:
 def test_the_shipped_means_are_those_of_the_release() -> None:
     """An order of passages must not change unnoticed: lengths of the means, and how near those of two kinds are."""
     prior = question_prior(EmbeddedE5.model_id)
-    lengths = {kind: round(float(np.linalg.norm(mean)), 2) for kind, mean in sorted(prior.items())}
+    lengths = {kind: round(float(np.linalg.norm(mean)), 3) for kind, mean in sorted(prior.items())}
     near = {
-        name: round(float(_unit(prior[name]) @ _unit(prior[f"{name}-statement"])), 2)
+        name: round(float(_unit(prior[name]) @ _unit(prior[f"{name}-statement"])), 3)
         for name in ("en", "kk", "ru")
     }
     assert lengths == {
-        "en": 0.62,
-        "en-statement": 0.63,
-        "kk": 0.65,
-        "kk-statement": 0.64,
-        "ru": 0.62,
-        "ru-statement": 0.63,
+        "en": 0.621,
+        "en-statement": 0.623,
+        "kk": 0.645,
+        "kk-statement": 0.638,
+        "ru": 0.623,
+        "ru-statement": 0.628,
     }
-    assert near == {"en": 0.97, "kk": 0.97, "ru": 0.98}
+    assert near == {"en": 0.971, "kk": 0.962, "ru": 0.98}
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -27,6 +27,13 @@ def test_forms_of_a_word_share_terms() -> None:
         assert len(set(document.grams) & set(query.grams)) >= 3
 
 
+def test_words_of_every_question_are_not_asked_for_where_others_are() -> None:
+    analyzer = Analyzer()
+    assert set(analyzer.query("Что такое отпуск?").words).isdisjoint(analyzer.query("что").words)
+    assert analyzer.query("What is The Who?").words == ("what", "is", "the", "who")
+    assert len(analyzer.query("Что такое отпуск?").grams) > len(analyzer.query("отпуск").grams)
+
+
 def test_text_is_folded_the_same_however_it_was_written() -> None:
     analyzer = Analyzer()
     plain = analyzer.document("Учёт счетов Й", "ru")

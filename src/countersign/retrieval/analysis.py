@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from countersign.corpus.terms import is_stop_word
 from countersign.domain.documents import Language
 
 ANALYZER_VERSION = "a2"
@@ -110,9 +111,10 @@ class Analyzer:
 
     def query(self, text: str) -> Terms:
         """Distinct terms. A Cyrillic word is asked for as Russian and as Kazakh, because the question's own language
-        may not be that of the passage."""
+        may not be that of the passage. Words that every question holds are not asked for as words where others are."""
         words = list(dict.fromkeys(words_of(text)))
-        wanted = dict.fromkeys([*self._stems(words, "ru"), *self._stems(words, "kk")])
+        telling = [word for word in words if not is_stop_word(word)] or words
+        wanted = dict.fromkeys([*self._stems(telling, "ru"), *self._stems(telling, "kk")])
         grams = dict.fromkeys(grams_of(words))
         return Terms(tuple(wanted)[:_MAX_QUERY_WORDS], tuple(grams)[:_MAX_QUERY_GRAMS])
 

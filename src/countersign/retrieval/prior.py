@@ -4,7 +4,7 @@ An encoder such as multilingual-e5 gives every question much the same direction,
 what it asks; passages that happen to lie that way rank too high. Where it is taken away, what is left is the matter. A
 deployment learns its own (`learning`); until then a part of a general one is taken away: the mean of 48 questions a
 language of our own, in `tools/question_prior`, from which `tools/question_prior.py` makes `question_prior.json`. What
-does not ask (a headline, a sentence to be checked, words to be found) has another direction: the mean of 60 such texts.
+does not ask (a headline, a sentence to be checked, words to be found) has another direction: the mean of 90 such texts.
 """
 
 from __future__ import annotations
