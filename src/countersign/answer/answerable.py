@@ -2,7 +2,7 @@
 
 A logistic function of ten features of the question and its passages that do not depend on the size of a collection: how
 near the best passage is and how far ahead of the others, whether what the question names is there, and how it goes on from
-the talk before it. Where no name or no year of the question is there at all, the answer is not either. The weights were fitted by `tools/answerability.py` on public
+the talk before it. Where no name or no year of the question is there at all, the answer is not either. The weights were fitted by `bench/abstention.py` on public
 sets of questions with and without an answer.
 """
 
@@ -39,7 +39,6 @@ _UNKNOWN_HISTORY, _UNKNOWN_COVERED = 0.3, 0.8
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SHORT_YEAR = re.compile(r"\bFY ?'?(\d\d)\b")
 _IF_ABSENT = 0.2
-"""What is left of the share where none of the names, or none of the years, is anywhere in what was found."""
 _YEARS_AFTER = 1
 """A report of a year speaks of the one before, too."""
 
@@ -111,8 +110,7 @@ class Answerability:
         seen = features(question, language, found, history, named=named)
         known = model_id.startswith(_MEASURED_ON) and any(p.features.get("cosine") for p in found)
         share = logistic(self.near if known else self.words_only, seen)
-        absent = seen["known"] == 0.0 or seen["dated"] == 0.0
-        return Judged(share * _IF_ABSENT if absent else share, _cause(seen))
+        return Judged(absent(seen, share), _cause(seen))
 
 
 def features(
@@ -159,6 +157,11 @@ def core_of(question: str) -> str:
 def logistic(weights: Mapping[str, float], seen: Mapping[str, float]) -> float:
     total = sum(weight * seen.get(name, 1.0) for name, weight in weights.items())  # the bias is always there
     return 1.0 / (1.0 + math.exp(-total))
+
+
+def absent(seen: Mapping[str, float], share: float) -> float:
+    """`share`, or what is left of it where none of the names, or none of the years, is anywhere in what was found."""
+    return share * _IF_ABSENT if seen["known"] == 0.0 or seen["dated"] == 0.0 else share
 
 
 def _cause(seen: Mapping[str, float]) -> Cause:
