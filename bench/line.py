@@ -29,8 +29,9 @@ import psutil
 from sqlalchemy.schema import CreateTable
 
 from bench.collections import cache_folder
-from countersign.app import house as joined
+from countersign.app import joining
 from countersign.app.asking import Asked
+from countersign.app.embedders import Embedders
 from countersign.app.house import House
 from countersign.corpus.embedding import EmbeddedE5
 from countersign.corpus.seams import Vectors
@@ -93,7 +94,8 @@ async def _run(documents: int, questions: int, *, with_vectors: bool) -> dict[st
         shutil.rmtree(root, ignore_errors=True)
         _write(root, documents)
     embedder = SeededPassages(cache_folder() / "models") if with_vectors else None
-    with patch.object(joined, "choose_embedder", lambda *_: (embedder, "" if embedder else "left out")):
+    given = Embedders(settings, cache_folder() / "models", embedder)
+    with patch.object(joining, "open_embedders", return_value=given):
         async with opened(settings, cache_folder() / "models", ingest=not kept) as house:
             (root / "read-in").touch()
             return await _measure(house, documents, questions)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
 from countersign.access.principal import Principal
 from countersign.app.house import House, open_house
@@ -24,14 +24,13 @@ from countersign.domain.workspace import HoldRules, ShadowRules
 from countersign.retrieval.fusion import FusionWeights
 from countersign.retrieval.settings import RetrievalSettings
 from countersign.retrieval.upkeep import compare
-from countersign.retrieval.version import Chunking, IndexVersion
+from countersign.retrieval.version import Chunking, IndexVersion, Shape
 from countersign.storage.index_versions import CUT_JOB, add_version, switch
 from countersign.storage.shadow_results import compared
 from countersign.storage.tables import (
     answer_passage,
     document_version,
     event,
-    index_version,
     job,
     passage,
 )
@@ -126,8 +125,9 @@ async def events(house: House, kind: EventKind) -> list[Any]:
 
 async def in_step(house: House, chunking: str) -> bool:
     """Whether the index of one way of cutting holds exactly what the database says."""
-    await house.shelves.apply(chunking)
-    store, index = house.shelves.store(chunking), await house.shelves.to_write(chunking, "bank")
+    shape = Shape(chunking)
+    await house.shelves.apply(shape)
+    store, index = house.shelves.store(shape), await house.shelves.to_write(shape, "bank")
     return (await compare(store, index, "bank")).equal
 
 
@@ -492,29 +492,6 @@ async def test_what_was_dropped_leaves_nothing_and_can_be_built_again(tmp_path: 
         with pytest.raises(Conflict) as other_model:
             await house.index_versions.build(replace(version(), embedder="another"), "", "askar")
         assert other_model.value.code == "index_version_embedder"
-
-
-async def test_another_embedding_model_takes_the_passages_over(tmp_path: Path) -> None:
-    async with bank(tmp_path) as house:
-        operator, clerk = await operator_of(house), await person(house, "aigerim")
-        await push(house, operator, "handbook", HANDBOOK)
-
-        def made_for_another(connection: Connection) -> None:
-            theirs = replace(version(Chunking()), embedder="another")
-            row = {"id": theirs.id, "manifest": theirs.manifest, "embedder": "another"}
-            connection.execute(update(index_version).values(**row))
-
-        await house.database.write(made_for_another)
-    async with bank(tmp_path) as house:
-        live, *others = sorted(
-            await house.index_versions.list(), key=lambda each: each.stored.state != "live"
-        )
-        assert (live.stored.version.embedder, live.stored.state, live.servable) == ("", "live", True)
-        assert [(each.stored.state, each.servable) for each in others] == [("ready", False)]
-        [said] = await events(house, EventKind.INDEX_SWITCHED)
-        assert said["actor"] == "house"
-        assert "700" in (await ask(house, clerk, QUESTION)).text
-        assert await in_step(house, LIVE)
 
 
 async def test_a_candidate_is_compared_on_live_questions_and_only_counts_are_kept(

@@ -176,7 +176,7 @@ async def test_an_endpoint_is_asked_in_batches_and_its_vectors_made_unit() -> No
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
         assert np.allclose(vectors[99], np.array([99, 2, 0]) / np.hypot(99, 2), atol=1e-6)
         assert (await embedder.embed_query("abc")).shape == (3,)
-        assert (embedder.region, embedder.dimension, embedder.model_id) == ("kz", 3, "bge-m3@endpoint")
+        assert (embedder.region, embedder.dimension, embedder.model_id) == ("kz", 3, "bge-m3/3@endpoint")
 
 
 async def test_models_of_the_e5_family_get_their_prefixes() -> None:

@@ -168,8 +168,8 @@ async def test_index_versions_lie_beside_each_other_on_the_storage(tmp_path: Pat
             two, operator, "lounge", "The lounge at Almaty airport is free for holders of a Platinum card."
         )
         await one.bring_up_to_date()
-        for chunking in (Chunking().key, wanted.chunking.key):
-            assert len(one.leader.of("bank", chunking).passage_ids()) == 2
+        for shape in (IndexVersion().shape, wanted.shape):
+            assert len(one.leader.of("bank", shape).passage_ids()) == 2
         await one.index_versions.revert("askar")
         assert (await ask(two, clerk, QUESTION)).release == before
         await one.index_versions.drop(wanted.id, "askar")

@@ -33,6 +33,8 @@ class Line:
     residency: tuple[ResidencyRule, ...]
     tenant_keys: Callable[[str], bytes]
     """Tenant → key under which personal data is pseudonymised."""
+    may_embed: Callable[[str], bool]
+    """Whether text with this residency may go where `embedder` is."""
     answerability: Answerability = field(default_factory=Answerability)
     max_ages: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
     """Source → how old it may be before an answer says so."""

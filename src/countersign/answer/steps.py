@@ -262,7 +262,9 @@ def with_bound(turn: Turn, bound: Bound) -> Turn:
 async def verify_claims(line: Line, turn: Turn) -> Turn:
     started = time.perf_counter()
     readings = Readings()
-    claims = await verify(turn.claims, turn.cited, turn.language, line.embedder, readings=readings)
+    may_compare = all(line.may_embed(passage.residency) for passage in turn.passages)
+    embedder = line.embedder if may_compare else None
+    claims = await verify(turn.claims, turn.cited, turn.language, embedder, readings=readings)
     found = find_conflicts(turn.passages, turn.asked, readings)
     sides = [
         (side, f"{conflict.text} {value}")

@@ -25,6 +25,7 @@ from countersign.corpus.terms import content_terms, coverage, fold, found_in, st
 from countersign.corpus.transliterate import same_name
 from countersign.domain.answers import Claim
 from countersign.domain.documents import Language, Passage
+from countersign.domain.errors import ProviderError
 
 if TYPE_CHECKING:
     from countersign.corpus.seams import Embedder
@@ -411,7 +412,10 @@ async def _semantic(
     candidates = [pair for verdict, pair in ranked if verdict.supported]
     if not candidates:
         return _best(verdicts)
-    return await _nearest(subject, candidates[:_MAX_CANDIDATES], embedder, thresholds)
+    try:
+        return await _nearest(subject, candidates[:_MAX_CANDIDATES], embedder, thresholds)
+    except ProviderError:
+        return _Verdict(False, ("embedding_unavailable",), 0.0)
 
 
 def _comparable(

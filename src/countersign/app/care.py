@@ -43,7 +43,7 @@ async def index_states(house: House) -> list[IndexState]:
 async def compare_index(house: House, tenant: str) -> Comparison:
     """Every passage id on both sides. The owner brings the index up to date first."""
     serving = await house.shelves.current()
-    store = house.shelves.store(serving.version.chunking.key)
+    store = house.shelves.store(serving.version.shape)
     index = await asyncio.to_thread(serving.indexes.of, tenant)
     if house.is_owner:
         await house.bring_up_to_date()

@@ -25,6 +25,7 @@ from countersign.domain.clock import SystemClock, from_iso, iso
 from countersign.domain.errors import CountersignError
 from countersign.domain.workspace import ModelSettings, Workspace
 from countersign.record.keys import load_signer
+from countersign.retrieval.version import Shape
 from countersign.storage import migrate
 from countersign.storage.backup import REGISTER, is_restoring
 from countersign.storage.backup_register import BackupRegister
@@ -76,8 +77,10 @@ async def examine(config: Path, environ: Mapping[str, str], model_cache: Path, l
         *await isolation(workspace, look),
     ]
     found += [await _endpoint(settings, look) for settings in workspace.models.values() if settings.base_url]
-    if workspace.embeddings is not None and workspace.embeddings.base_url:
-        name, url = f"embeddings {workspace.embeddings.name}", workspace.embeddings.base_url
+    for endpoint in (workspace.embeddings, *workspace.other_embeddings):
+        if endpoint is None or not endpoint.base_url:
+            continue
+        name, url = f"embeddings {endpoint.name}", endpoint.base_url
         found.append(await reach(name, url, look))
     found += await asyncio.to_thread(_reach_sources, workspace, look)
     async with _database(workspace) as (database, checks):
@@ -209,11 +212,14 @@ async def isolation(workspace: Workspace, look: Look) -> list[Check]:
 
 
 def _embedder(workspace: Workspace, model_cache: Path, look: Look) -> Check:
-    from countersign.app.house import choose_embedder
+    from countersign.app.embedders import Embedders
 
-    embedder, missing = choose_embedder(workspace, model_cache)
-    if embedder is not None:
-        return Check("vectors", "ok", embedder.model_id)
+    embedders = Embedders(workspace, model_cache)
+    missing = embedders.missing
+    if not missing:
+        return Check(
+            "vectors", "ok", ", ".join(f"{name}: {model}" for name, model in embedders.names.items())
+        )
     if workspace.embeddings is None:
         return Check("vectors", "ok", missing)
     fix = "install the `vectors` extra, name an endpoint under `embeddings`, or write `embeddings: none`"
@@ -378,35 +384,37 @@ def _freshness(source: SourceFreshness, look: Look) -> Check:
 
 async def _index(workspace: Workspace, database: Database, model_cache: Path) -> list[Check]:
     """As a reader: nothing is opened for writing, nothing is applied."""
-    from countersign.app.house import choose_embedder
-    from countersign.app.indexing import embedded_indexes, index_folder, make_chunker, shared_indexes
-    from countersign.retrieval.version import Chunking
-    from countersign.storage.database import last_seq
-    from countersign.storage.index_versions import kept_chunkings
+    from countersign.app.embedders import Embedders
+    from countersign.app.serving import Shelves
+    from countersign.domain.clock import SystemClock
+    from countersign.storage.index_versions import kept_shapes
 
-    embedder, _ = choose_embedder(workspace, model_cache)
-    live, *_ = await database.read(kept_chunkings)
-    version = index_folder(make_chunker(embedder, Chunking.of(live)), embedder)
+    shelves = Shelves(database, workspace, Embedders(workspace, model_cache), SystemClock(), owner=False)
+    live, *_ = await database.read(kept_shapes)
+    found = [Check("index version", "warn", each.says, each.to_do) for each in await shelves.shortcomings()]
+    return [*found, await _in_step(workspace, database, live, shelves.folder(live))]
+
+
+async def _in_step(workspace: Workspace, database: Database, live: Shape, version: str) -> Check:
+    from countersign.app.indexing import embedded_indexes, shared_indexes
+    from countersign.storage.database import last_seq
+
     shared = is_shared(workspace)
     if not shared and not (workspace.state / "index" / version).is_dir():
-        return [
-            Check(
-                "index", "ok", "none for the present settings yet; the next owner builds it from the database"
-            )
-        ]
+        return Check("index", "ok", "none is there yet; the next owner builds it from the database")
     try:
         indexes = (
-            shared_indexes(workspace, embedder, version)(None)
+            shared_indexes(workspace, live, version)(None)
             if shared
-            else embedded_indexes(workspace, embedder, version, owner=False)
+            else embedded_indexes(workspace, live, version, owner=False)
         )
     except CountersignError as error:
-        return [Check("index", "fail", error.message, error.hint)]
+        return Check("index", "fail", error.message, error.hint)
     try:
         target = await database.read(last_seq)
         behind = {tenant: target - indexes.of(tenant).applied_seq for tenant in workspace.tenants}
     except CountersignError as error:
-        return [Check("index", "fail", error.message, "countersign index rebuild")]
+        return Check("index", "fail", error.message, "countersign index rebuild")
     finally:
         indexes.close()
     worst = max(behind.values(), default=0)
@@ -415,7 +423,7 @@ async def _index(workspace: Workspace, database: Database, model_cache: Path) ->
         if worst <= 0
         else f"{worst} changes behind; they are searched all the same"
     )
-    return [Check("index", "ok", says)]
+    return Check("index", "ok", says)
 
 
 # -- production -------------------------------------------------------------------------------------------------

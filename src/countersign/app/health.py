@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from countersign.domain.errors import StorageError
@@ -45,14 +45,14 @@ class Health:
         database: Database,
         jobs: Jobs,
         workspace: Workspace,
-        embedder_missing: str,
+        vectors: Callable[[], Awaitable[tuple[str, ...]]],
         is_owner: bool,
         index_of: Callable[[str], PassageIndex],
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._workspace = workspace
-        self._embedder_missing = embedder_missing
+        self._vectors = vectors
         self._is_owner = is_owner
         self._index_of = index_of
         self.warm = False
@@ -70,7 +70,7 @@ class Health:
         lacks += [f"{name}: {reason}" for name, reason in self.broken.items()]
         if not self._workspace.assistants:
             lacks.append("no assistant is configured")
-        degraded = [f"vectors: {self._embedder_missing}"] if self._embedder_missing else []
+        degraded = [f"vectors: {each}" for each in await self._vectors()] if not lacks else []
         if self._is_owner and not self.warm:
             degraded.append("the index and the embedding model are still warming up")
         return Readiness(tuple(lacks), tuple(degraded), pending, self._is_owner)

@@ -1,81 +1,63 @@
-"""The house: every adapter chosen and joined, once, for one workspace. The only place that knows all the rooms."""
+"""The house: every room joined, once, for one workspace (see `joining`), and its life from opening to closing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import platform
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from countersign.access.keys import load_server_key
-from countersign.answer.line import Line
 from countersign.app.asking import Asking
 from countersign.app.audits import Audits
 from countersign.app.desk import Desk
-from countersign.app.erasing import Erasing, nothing_to_share
+from countersign.app.embedders import Embedders
+from countersign.app.erasing import Erasing
 from countersign.app.freshness import Freshness
 from countersign.app.health import Health
 from countersign.app.index_versions import IndexVersions
 from countersign.app.indexing import Indexes, is_shared
-from countersign.app.leading import LEASE, Leader
+from countersign.app.joining import (
+    Ground,
+    answering_room,
+    corpus_room,
+    ground,
+    retrieval_room,
+    upkeep_room,
+)
+from countersign.app.leading import Leader
 from countersign.app.ledger import Ledger
-from countersign.app.library import ERASE_JOB, Library
-from countersign.app.notices import NOTIFY_ATTEMPTS, Notices, open_outbox
+from countersign.app.library import Library
 from countersign.app.office import require_ready
 from countersign.app.owner import WorkspaceLock
 from countersign.app.people import People
-from countersign.app.privacy import Privacy
-from countersign.app.readiness import languages_of, policy_in
-from countersign.app.readiness_gate import PolicyGate
 from countersign.app.reading import Connect, Reading
 from countersign.app.schedule import Scheduler
 from countersign.app.search import Searching
-from countersign.app.serving import Serving, Shelves
+from countersign.app.serving import Shelves
 from countersign.app.shadow import Shadow
-from countersign.app.sync import Sync, SyncReport, SyncWatch
-from countersign.app.watching import Watching, watched_folder
+from countersign.app.sync import SyncReport, SyncWatch
+from countersign.app.watching import Watching
 from countersign.app.worker import Worker
 from countersign.corpus import language
 from countersign.corpus.blobs import Blobs
-from countersign.corpus.ingest import Ingestion, Intake
 from countersign.corpus.seams import Embedder, Parser
-from countersign.corpus.service import SandboxedParser
 from countersign.domain.clock import Clock, SystemClock
 from countersign.domain.errors import CountersignError, IntegrityError, StorageError
-from countersign.domain.ids import new_id
-from countersign.domain.jobs import Job
 from countersign.domain.workspace import Workspace
 from countersign.gateway.budget import Budget
-from countersign.gateway.build import build_rung
 from countersign.gateway.http import HttpClient
-from countersign.gateway.ladder import Ladder
-from countersign.gateway.residency import allowed_regions, may_go
-from countersign.guard.pipeline import Guard
 from countersign.record.keys import load_public_key, load_signer
 from countersign.retrieval.retrieve import Retriever
-from countersign.review.notify import MAIL_JOB, NOTIFY_JOB, Notifier
 from countersign.sources.connector import SourceConnector
 from countersign.sources.registry import open_connector
-from countersign.storage.answers import SqlAnswerStore
-from countersign.storage.blobs import open_blobs
 from countersign.storage.budgets import SqlBudgets
 from countersign.storage.checkpoints import Checkpointer
 from countersign.storage.database import Database
-from countersign.storage.documents import INGEST_JOB, SqlDocumentStore
-from countersign.storage.index_versions import DROP_JOB
 from countersign.storage.jobs import SqlJobs
-from countersign.storage.leases import SqlLease
-from countersign.storage.mail_notifier import MailNotifier
 from countersign.storage.migrate import upgrade
-from countersign.storage.notices import Outbox
-from countersign.storage.shared_files import shared_files
-from countersign.storage.webhooks import WebhookNotifier
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +85,7 @@ class House:
     health: Health
     worker: Worker
     parser: Parser
-    embedder: Embedder | None
+    embedders: Embedders
     shelves: Shelves
     index_versions: IndexVersions
     shadow: Shadow
@@ -124,8 +106,13 @@ class House:
     _background: list[asyncio.Task[None]]
 
     @property
+    def embedder(self) -> Embedder | None:
+        """Of the index version that was live when this process looked last; None = words only."""
+        return self.shelves.newest.embedder
+
+    @property
     def retriever(self) -> Retriever:
-        """Of the index version that was live when this process looked last."""
+        """The same for what it finds."""
         return self.shelves.newest.retriever
 
     @property
@@ -196,8 +183,8 @@ class House:
         serving = await self.shelves.current()
         for tenant in self.workspace.tenants:
             await serving.retriever.warm_up(tenant)
-        if self.embedder is not None:
-            await self.embedder.embed_query("warm up")
+        if serving.embedder is not None and self.shelves.serves(serving.version):
+            await serving.embedder.embed_query("warm up")
         await asyncio.to_thread(language.warm_up)
         self.health.warm = True
 
@@ -237,6 +224,7 @@ class House:
             await self.leader.step_down()
         await self._budget.close()
         await self._http.close()
+        await self.embedders.close()
         close = getattr(self.parser, "close", None)
         if close is not None:
             await close()
@@ -277,220 +265,58 @@ async def open_house(
         database = Database(workspace.database)
         undo.callback(database.close)
         upgrade(database)
-        house = await _join(workspace, database, lock, model_cache, clock or SystemClock(), is_owner, connect)
+        on = ground(workspace, database, clock or SystemClock(), is_owner=is_owner)
+        house = await _join(on, lock, model_cache, connect)
         undo.pop_all()
     if owner is None and await house.lead_meanwhile():
         house.is_owner = True
     return house
 
 
-async def _join(
-    workspace: Workspace,
-    database: Database,
-    lock: WorkspaceLock,
-    model_cache: Path,
-    clock: Clock,
-    is_owner: bool,
-    connect: Connect,
-) -> House:
-    """Every part, chosen and joined in the order they need each other; nothing is decided here."""
-    keys = workspace.state / "keys"
+async def _join(on: Ground, lock: WorkspaceLock, model_cache: Path, connect: Connect) -> House:
+    """Every room in the order they need each other, and the services that doors use."""
+    workspace, database, clock = on.workspace, on.database, on.clock
+    keys, checkpoints = workspace.state / "keys", workspace.state / "checkpoints"
     signer = load_signer(keys)
-    blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
-    jobs = SqlJobs(database, clock)
-    embedder, embedder_missing = choose_embedder(workspace, model_cache)
-    parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    intake = Intake(SqlDocumentStore(database), blobs, clock)
-    shelves = Shelves(database, workspace, embedder, clock, owner=is_owner)
-    serving = await shelves.open()
-    leader = shelves.leader = _leader(workspace, database, shelves)
-    ingestion = _ingestion(workspace, database, blobs, intake, parser, shelves, embedder, clock)
-    index_versions = IndexVersions(database, workspace, shelves, ingestion, clock)
-    shadow = Shadow(database, shelves, workspace.shadow.share, clock)
-    http = HttpClient()
-    await http.start()
-    budgets = SqlBudgets(database, clock)
-    budget = Budget(budgets)
-    guard = Guard()
-    privacy = Privacy(guard, workspace.assistants, load_server_key(workspace.state).value)
-    outbox = open_outbox(workspace)
-    line = _line(workspace, database, http, budget, embedder, serving, guard, privacy, outbox, clock)
-    asking = Asking(line, shelves.follow, shadow.note)
-    share = leader.share if leader else nothing_to_share
-    erasing = Erasing(database, blobs, workspace, shelves.rebuild, clock, share)
-    if is_owner and leader is None:
-        await erasing.rebuild_if_asked()
-    notices = Notices(database, workspace, _notifiers(workspace, http, clock), outbox, clock)
-    handlers = {
-        INGEST_JOB: _ingest_handler(ingestion),
-        ERASE_JOB: erasing.handle,
-        **index_versions.handlers(),
-        **notices.handlers(),
-    }
-    worker = Worker(
-        jobs,
-        handlers,
-        clock,
-        concurrency=2 * workspace.parsing.workers + 2,
-        attempts={NOTIFY_JOB: NOTIFY_ATTEMPTS, MAIL_JOB: NOTIFY_ATTEMPTS},
-        without=leader.not_mine if leader else tuple,
-        lease_s=_SHARED_LEASE_S if leader else _ALONE_LEASE_S,
-    )
-    sync = Sync(database, intake, clock, workspace.parsing.max_bytes, erasing.was_erased, worker.wake, outbox)
-    reading = Reading(database, workspace, sync, connect, clock)
-    handlers |= reading.handlers()
-    scheduler = Scheduler(database, workspace, outbox, clock, worker.wake)
+    retrieval = await retrieval_room(on, model_cache)
+    shelves = retrieval.shelves
+    corpus = corpus_room(on, retrieval)
+    await on.http.start()
+    answering = answering_room(on, retrieval)
+    upkeep = await upkeep_room(on, retrieval, corpus, answering.outbox, connect)
+    asking = Asking(answering.line, shelves.follow, retrieval.shadow.note)
+    wake, largest = upkeep.worker.wake, workspace.parsing.max_bytes
     return House(
         workspace=workspace,
         database=database,
-        blobs=blobs,
-        jobs=jobs,
+        blobs=on.blobs,
+        jobs=on.jobs,
         people=People(database, workspace.state, frozenset(workspace.tenants), clock),
-        library=Library(
-            database, intake, jobs, workspace.sources, workspace.parsing.max_bytes, clock, worker.wake
-        ),
-        audits=Audits(database, workspace, clock, worker.wake),
-        desk=Desk(database, blobs, parser, privacy, clock, outbox),
+        library=Library(database, corpus.intake, on.jobs, workspace.sources, largest, clock, wake),
+        audits=Audits(database, workspace, clock, wake),
+        desk=Desk(database, on.blobs, corpus.parser, answering.privacy, clock, answering.outbox),
         asking=asking,
-        searching=Searching(asking, database, blobs, parser, shelves, clock),
-        shadow=shadow,
-        ledger=Ledger(database, workspace.state / "checkpoints", (load_public_key(keys),)),
-        health=Health(database, jobs, workspace, embedder_missing, is_owner, shelves.of),
-        worker=worker,
-        parser=parser,
-        embedder=embedder,
+        searching=Searching(asking, database, on.blobs, corpus.parser, shelves, clock),
+        shadow=retrieval.shadow,
+        ledger=Ledger(database, checkpoints, (load_public_key(keys),)),
+        health=Health(database, on.jobs, workspace, shelves.degraded, on.is_owner, shelves.of),
+        worker=upkeep.worker,
+        parser=corpus.parser,
+        embedders=retrieval.embedders,
         shelves=shelves,
-        index_versions=index_versions,
-        checkpointer=Checkpointer(database, workspace.state / "checkpoints", signer, clock),
-        erasing=erasing,
+        index_versions=corpus.index_versions,
+        checkpointer=Checkpointer(database, checkpoints, signer, clock),
+        erasing=upkeep.erasing,
         clock=clock,
-        freshness=Freshness(database, workspace, clock, scheduler.wake),
-        reading=reading,
-        scheduler=scheduler,
-        is_owner=is_owner,
-        leader=leader,
-        _http=http,
-        _budget=budget,
-        _budgets=budgets,
+        freshness=Freshness(database, workspace, clock, upkeep.scheduler.wake),
+        reading=upkeep.reading,
+        scheduler=upkeep.scheduler,
+        is_owner=on.is_owner,
+        leader=retrieval.leader,
+        _http=on.http,
+        _budget=answering.budget,
+        _budgets=answering.budgets,
         _lock=lock,
-        _watching=_watching(workspace, database, reading, scheduler, clock),
+        _watching=upkeep.watching,
         _background=[],
     )
-
-
-def _leader(workspace: Workspace, database: Database, shelves: Shelves) -> Leader | None:
-    """Who may write the index, where several processes share it."""
-    if not is_shared(workspace):
-        return None
-    lease = SqlLease(database, LEASE, f"{platform.node()}/{os.getpid()}/{new_id('process')}")
-    only_leader, files = (ERASE_JOB, DROP_JOB), shared_files(workspace)
-    return Leader(lease, shelves.open_to_write, shelves.stores, workspace.tenants, only_leader, files)
-
-
-def _ingestion(
-    workspace: Workspace,
-    database: Database,
-    blobs: Blobs,
-    intake: Intake,
-    parser: Parser,
-    shelves: Shelves,
-    embedder: Embedder | None,
-    clock: Clock,
-) -> Ingestion:
-    gate = PolicyGate(database, policy_in(workspace), partial(languages_of, workspace), clock)
-    documents, may_embed = SqlDocumentStore(database), _may_embed(workspace, embedder)
-    return Ingestion(documents, blobs, intake, parser, shelves.chunkers, embedder, may_embed, clock, gate)
-
-
-def _line(
-    workspace: Workspace,
-    database: Database,
-    http: HttpClient,
-    budget: Budget,
-    embedder: Embedder | None,
-    serving: Serving,
-    guard: Guard,
-    privacy: Privacy,
-    outbox: Outbox,
-    clock: Clock,
-) -> Line:
-    """What every question walks, with the index version that is live now."""
-    return Line(
-        clock=clock,
-        assistants=workspace.assistants,
-        ladders=_ladders(workspace, http, budget),
-        releases=serving.releases,
-        guard=guard,
-        retriever=serving.retriever,
-        embedder=embedder,
-        answers=SqlAnswerStore(database, outbox),
-        residency=workspace.residency,
-        tenant_keys=privacy.tenant_key,
-        max_ages={name: s.max_age for name, s in workspace.sources.items() if s.max_age is not None},
-    )
-
-
-def _watching(
-    workspace: Workspace, database: Database, reading: Reading, scheduler: Scheduler, clock: Clock
-) -> list[Watching]:
-    return [
-        Watching(database, folder, settings.name, reading.tenants(settings), clock, scheduler.wake)
-        for settings in workspace.sources.values()
-        if (folder := watched_folder(workspace, settings)) is not None
-    ]
-
-
-def choose_embedder(workspace: Workspace, model_cache: Path) -> tuple[Embedder | None, str]:
-    """The configured endpoint, the embedded model, or None with the reason why only words are searched."""
-    settings = workspace.embeddings
-    if settings is None:
-        return None, "embeddings are switched off in the workspace file"
-    from countersign.corpus.embedding import EmbeddedE5, EndpointEmbedder
-
-    if settings.base_url:
-        return EndpointEmbedder(settings), ""
-    missing = EmbeddedE5.available()
-    if missing:
-        return None, missing
-    return EmbeddedE5(model_cache), ""
-
-
-def _notifiers(workspace: Workspace, http: HttpClient, clock: Clock) -> Mapping[str, Notifier]:
-    """By the kind of job that carries a notice."""
-    found: dict[str, Notifier] = {}
-    if workspace.webhook is not None:
-        found[NOTIFY_JOB] = WebhookNotifier(workspace.webhook, http, clock)
-    if workspace.mail is not None:
-        found[MAIL_JOB] = MailNotifier(workspace.mail, workspace.name)
-    return found
-
-
-def _ladders(workspace: Workspace, http: HttpClient, budget: Budget) -> Mapping[str, Ladder]:
-    rungs = {name: build_rung(settings, http) for name, settings in workspace.models.items()}
-    return {
-        assistant.name: Ladder(
-            [rungs[name] for name in assistant.models], home_region=workspace.region, budget=budget
-        )
-        for assistant in workspace.assistants.values()
-    }
-
-
-def _may_embed(workspace: Workspace, embedder: Embedder | None) -> Any:
-    remote = workspace.embeddings is not None and bool(workspace.embeddings.base_url)
-
-    def may_embed(residency: str) -> bool:
-        if embedder is None:
-            return False
-        if not remote:
-            return True
-        return may_go(embedder.region, allowed_regions([residency], workspace.residency), workspace.region)
-
-    return may_embed
-
-
-def _ingest_handler(ingestion: Ingestion) -> Any:
-    async def handle(job: Job) -> Mapping[str, object]:
-        document_id, _, version = job.subject.rpartition(":")
-        return await ingestion.run(document_id, int(version))
-
-    return handle

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from countersign.app.embedders import Embedders, not_configured
 from countersign.app.releases import put_in_force
 from countersign.app.serving import Shelves
 from countersign.corpus.ingest import Ingestion
@@ -24,7 +25,7 @@ from countersign.domain.jobs import Handler, Job
 from countersign.domain.workspace import Workspace
 from countersign.release.manifest import Release
 from countersign.retrieval.version import IndexVersion
-from countersign.storage.cuts import count_documents, queue_cuts, to_be_cut
+from countersign.storage.cuts import count_lacking, lacking, queue_cuts, residencies
 from countersign.storage.database import Database
 from countersign.storage.events import append_in
 from countersign.storage.index_versions import (
@@ -32,6 +33,7 @@ from countersign.storage.index_versions import (
     DROP_JOB,
     StoredVersion,
     add_version,
+    forget_done,
     get_version,
     kept_versions,
     list_versions,
@@ -39,6 +41,7 @@ from countersign.storage.index_versions import (
     note_documents,
     progress_of,
     remove_passages,
+    remove_vectors,
     retire,
     switch,
     version_before,
@@ -54,14 +57,16 @@ _SMALLEST_TOKENS, _LARGEST_TOKENS = 16, 4_000
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """`done` of `documents` are cut and `failed` could not be, both 0 where nothing had to be. `stuck`: only those that
-    failed are left, and building it again tries them again. `servable`: this process has its embedding model."""
+    """`done` of `documents` were cut or embedded for it and `failed` could not be, both 0 where nothing had to be. `stuck`:
+    only those that failed are left, and building it again tries them again. `servable`: this process has its embedding
+    model, called `embedder` here."""
 
     stored: StoredVersion
     done: int
     failed: int
     stuck: bool
     servable: bool
+    embedder: str
 
 
 class IndexVersions:
@@ -80,6 +85,8 @@ class IndexVersions:
         self._clock = clock
         self._reached: dict[str, str] = {}
         """Version → the document up to which what it lacks was queued."""
+        self._looked_after: set[str] = set()
+        """Versions that this process found to lack nothing when it began."""
 
     # -- for people -------------------------------------------------------------------------------------------
     async def list(self) -> list[ListedVersion]:
@@ -92,20 +99,37 @@ class IndexVersions:
         return await self._listed(await self._database.read(get_version, named))
 
     async def _listed(self, stored: StoredVersion) -> ListedVersion:
-        servable = stored.version.embedder == self._shelves.model
-        if stored.state != "building":
-            return ListedVersion(stored, stored.documents or 0, 0, False, servable)
+        servable = self._shelves.serves(stored.version)
+        name = self._embedders.name_of(stored.version.embedder)
         progress = await self._database.read(progress_of, stored.id)
+        if stored.state != "building":
+            return ListedVersion(stored, stored.documents or 0, progress.failed, False, servable, name)
         stuck = False
         if progress.failed and not progress.open:
-            left = await self._database.read(to_be_cut, stored.chunking, "", progress.failed + 1)
+            left = await self._lacking(stored, "", progress.failed + 1)
             stuck = 0 < len(left) <= progress.failed
         done = min(progress.done, stored.documents or 0)
-        return ListedVersion(stored, done, progress.failed, stuck, servable)
+        return ListedVersion(stored, done, progress.failed, stuck, servable, name)
+
+    async def _lacking(self, version: StoredVersion, after: str, limit: int) -> list[tuple[str, str]]:
+        closed = await self._closed(version)
+        return await self._database.read(lacking, version.shape, closed, after, limit)
+
+    async def _closed(self, version: StoredVersion) -> tuple[str, ...]:
+        """Residencies whose text may not go to its model: found by words only."""
+        labels = await self._database.read(residencies) if version.version.embedder else ()
+        may = self._embedders.may_embed
+        return tuple(label for label in labels if not may(version.version.embedder, label))
+
+    @property
+    def _embedders(self) -> Embedders:
+        return self._shelves.embedders
 
     async def build(self, version: IndexVersion, name: str, actor: str) -> ListedVersion:
         """Add it and begin to build it. Raises `UsageError`, `Conflict` while a dropped one of its kind is being removed."""
         self._require_servable(version)
+        embedder = self._embedders.of(version.embedder)
+        version = replace(version, dimension=embedder.dimension if embedder else 0)
         sizes = version.chunking
         if not _SMALLEST_TOKENS <= sizes.target_tokens <= sizes.max_tokens <= _LARGEST_TOKENS:
             raise UsageError(
@@ -165,12 +189,11 @@ class IndexVersions:
         return stored
 
     def _require_servable(self, version: IndexVersion) -> None:
-        if version.embedder != self._shelves.model:
+        if not self._shelves.serves(version):
             raise Conflict(
-                f"the version is for the embedding model {version.embedder or '(none)'},"
-                f" and this workspace has {self._shelves.model or '(none)'}",
+                f"the version is for the embedding model {version.embedder}, which is not configured here",
                 code="index_version_embedder",
-                hint="Configure that model under `embeddings` first, or build the version for the present one.",
+                hint="Configure that model under `embeddings` first, or build the version for another one.",
             )
 
     def _note(
@@ -194,7 +217,11 @@ class IndexVersions:
         stored = await self._database.read(get_version, version_id)
         if stored.state == "retired":
             return {"skipped": True}
-        return await self._ingestion.cut_again(document_id, stored.chunking)
+        model = stored.version.embedder
+        if not self._shelves.serves(stored.version):
+            raise not_configured(model)  # another process may have it
+        indexed = stored.state != "building"
+        return await self._ingestion.make_up(document_id, stored.chunking, model, indexed=indexed)
 
     async def _remove(self, job: Job) -> Mapping[str, object]:
         """What only a dropped version used. Nothing of a way of cutting that another version keeps up."""
@@ -204,6 +231,10 @@ class IndexVersions:
         while after is not None:
             after = await self._database.write(remove_passages, stored.chunking, after)
             pages += after is not None
+        text: str | None = ""
+        while text is not None:
+            text = await self._database.write(remove_vectors, stored.version.embedder, text)
+            pages += text is not None
         await self._shelves.remove_strays()
         return {"pages": pages}
 
@@ -214,33 +245,37 @@ class IndexVersions:
 
     async def tend(self) -> None:
         """One look at what is kept beside the live version: fresh indexes, and the next documents of what is being built.
-        Only where this process writes the index."""
-        kept = await self._database.read(kept_versions)
-        mine = [version for version in kept if version.version.embedder == self._shelves.model]
-        live = (await self._shelves.current()).version.chunking.key
-        for chunking in dict.fromkeys(version.chunking for version in mine):
-            if chunking != live:
-                await self._shelves.apply(chunking)
-        for version in mine:
-            if version.state == "building":
+        Once after a start, what the others lack too: documents that came while their model was not configured. Only where
+        this process writes the index."""
+        live = (await self._shelves.current()).version.shape
+        for shape in await self._shelves.stores():
+            if shape != live:
+                await self._shelves.apply(shape)
+        for version in await self._database.read(kept_versions):
+            is_new = version.state == "building" or version.id not in self._looked_after
+            if is_new and self._shelves.serves(version.version):
                 await self._go_on(version)
 
     async def _go_on(self, version: StoredVersion) -> None:
-        if version.documents is None:
-            documents = await self._database.read(count_documents)
+        if version.documents is None and version.state == "building":
+            documents = await self._database.read(count_lacking, version.shape, await self._closed(version))
             await self._database.write(note_documents, version.id, documents)
         progress = await self._database.read(progress_of, version.id)
         if progress.open > _IN_QUEUE // 2:
             return
         after = self._reached.get(version.id, "")
-        page = await self._database.read(to_be_cut, version.chunking, after, _IN_QUEUE)
+        page = await self._lacking(version, after, _IN_QUEUE)
         if page:
             self._reached[version.id] = page[-1][0]
             await self._database.write(queue_cuts, version.id, page, self._clock.now())
         elif not progress.open:
             self._reached.pop(version.id, None)
-            if not after:  # nothing waits and nothing lacks
-                await self._shelves.apply(version.chunking)
+            if version.state != "building":  # what failed waits until it is asked for
+                self._looked_after.add(version.id)
+                await self._database.write(forget_done, version.id)
+            elif not after:  # nothing waits and nothing lacks
+                self._looked_after.add(version.id)
+                await self._shelves.apply(version.shape)
                 await self._database.write(self._ready, version)
 
     def _ready(self, connection: Connection, version: StoredVersion) -> None:

@@ -14,7 +14,7 @@ from countersign.corpus.chunk import StructureChunker
 from countersign.corpus.seams import Chunker, Embedder
 from countersign.domain.workspace import Workspace
 from countersign.retrieval.seams import PassageIndex
-from countersign.retrieval.version import Chunking
+from countersign.retrieval.version import Chunking, Shape
 
 
 class Indexes(Protocol):
@@ -26,29 +26,29 @@ class Indexes(Protocol):
 
 
 class ChunkersFor:
-    """The chunker of each way of cutting. They count tokens as the embedding model does, so that no passage is cut off
+    """The chunker of each way of cutting. They count tokens as the embedded model does, so that no passage is cut off
     by it."""
 
-    def __init__(self, embedder: Embedder | None) -> None:
-        self._embedder = embedder
+    def __init__(self, counter: Embedder | None) -> None:
+        self._counter = counter
         self._made: dict[str, Chunker] = {}
 
     def of(self, chunking: str) -> Chunker:
         if chunking not in self._made:
-            self._made[chunking] = make_chunker(self._embedder, Chunking.of(chunking))
+            self._made[chunking] = make_chunker(self._counter, Chunking.of(chunking))
         return self._made[chunking]
 
 
-def make_chunker(embedder: Embedder | None, chunking: Chunking = Chunking()) -> Chunker:  # noqa: B008 - frozen
+def make_chunker(counter: Embedder | None, chunking: Chunking = Chunking()) -> StructureChunker:  # noqa: B008 - frozen
     sizes = (chunking.target_tokens, chunking.max_tokens)
-    if embedder is None:
+    if counter is None:
         return StructureChunker(*sizes)
-    return StructureChunker(*sizes, embedder.count_tokens, embedder.model_id)
+    return StructureChunker(*sizes, counter.count_tokens, counter.model_id)
 
 
-def index_folder(chunker: Chunker, embedder: Embedder | None) -> str:
+def index_folder(chunker: Chunker, shape: Shape) -> str:
     """Names everything that the derived index was made with."""
-    made_with = f"{chunker.settings_id}|{embedder.model_id if embedder else 'lexical'}"
+    made_with = f"{chunker.settings_id}|{shape.embedder or 'lexical'}"
     return hashlib.sha256(made_with.encode()).hexdigest()[:16]
 
 
@@ -57,16 +57,14 @@ def is_shared(workspace: Workspace) -> bool:
     return workspace.index == "lance"
 
 
-def embedded_indexes(workspace: Workspace, embedder: Embedder | None, folder: str, *, owner: bool) -> Indexes:
+def embedded_indexes(workspace: Workspace, shape: Shape, folder: str, *, owner: bool) -> Indexes:
     from countersign.storage.passage_index import PassageIndexes
 
     root = workspace.state / "index" / folder
-    return PassageIndexes(root, _dimension(embedder), owner=owner, settings=folder)
+    return PassageIndexes(root, shape.dimension or None, owner=owner, settings=folder)
 
 
-def shared_indexes(
-    workspace: Workspace, embedder: Embedder | None, folder: str
-) -> Callable[[int | None], Indexes]:
+def shared_indexes(workspace: Workspace, shape: Shape, folder: str) -> Callable[[int | None], Indexes]:
     """Opens them for the leader of an epoch, or (None) for a reader. Raises `ConfigError` without the extra `scale`."""
     from countersign.storage.lance_index import LanceIndexes
     from countersign.storage.shared_place import open_place
@@ -74,7 +72,7 @@ def shared_indexes(
     place = open_place(f"{workspace.storage.rstrip('/')}/index/{folder}", workspace.object_storage)
 
     def open_for(epoch: int | None) -> Indexes:
-        return LanceIndexes(place, _dimension(embedder), epoch=epoch, settings=folder)
+        return LanceIndexes(place, shape.dimension or None, epoch=epoch, settings=folder)
 
     return open_for
 
@@ -95,7 +93,3 @@ def remove_all_but(workspace: Workspace, folders: Collection[str]) -> list[str]:
     for name in strays:
         place.remove(f"{name}/")
     return strays
-
-
-def _dimension(embedder: Embedder | None) -> int | None:
-    return embedder.dimension if embedder else None

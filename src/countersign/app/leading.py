@@ -18,6 +18,7 @@ from countersign.app.indexing import Indexes
 from countersign.domain.errors import Conflict, CountersignError, StorageError
 from countersign.retrieval.seams import PassageIndex, PassageStore
 from countersign.retrieval.upkeep import catch_up
+from countersign.retrieval.version import Shape
 from countersign.storage.leases import SqlLease
 from countersign.storage.shared_files import SharedFiles
 
@@ -34,15 +35,15 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Leader:
-    """`stores` gives the passages of every way of cutting that is kept up, the live one first; `open_indexes` opens the
+    """`stores` gives the passages of every index that is kept up, the live one's first; `open_indexes` opens the
     indexes of one for an epoch. `only_leader` are kinds of jobs that nobody else may do; `files` what it shares with machines
     that have their own."""
 
     def __init__(
         self,
         lease: SqlLease,
-        open_indexes: Callable[[str, int], Indexes],
-        stores: Callable[[], Awaitable[Mapping[str, PassageStore]]],
+        open_indexes: Callable[[Shape, int], Indexes],
+        stores: Callable[[], Awaitable[Mapping[Shape, PassageStore]]],
         tenants: Collection[str],
         only_leader: Collection[str],
         files: SharedFiles | None = None,
@@ -54,8 +55,8 @@ class Leader:
         self._only_leader = tuple(only_leader)
         self._files = files
         self._beside: Mapping[str, Work] = {}
-        self._indexes: dict[str, Indexes] | None = None
-        self._live = ""
+        self._indexes: dict[Shape, Indexes] | None = None
+        self._live: Shape | None = None
         self._opening = threading.Lock()
         self.applying = asyncio.Lock()
         """Held while indexes are brought up to date, or removed."""
@@ -72,11 +73,12 @@ class Leader:
     def also(self, beside: Mapping[str, Work]) -> None:
         self._beside = dict(beside)
 
-    def of(self, tenant: str, chunking: str = "") -> PassageIndex:
-        """The index that may be written; the live one's when no way of cutting is named. Raises like `require`."""
-        return self.writable(chunking or self._live).of(tenant)
+    def of(self, tenant: str, shape: Shape | None = None) -> PassageIndex:
+        """The index that may be written; the live one when none is named. Raises like `require`."""
+        indexes, _ = self.require()
+        return self.writable(shape or self._live or next(iter(indexes))).of(tenant)
 
-    def require(self) -> tuple[dict[str, Indexes], int]:
+    def require(self) -> tuple[dict[Shape, Indexes], int]:
         """Raises `StorageError` (`not_leading`): whoever leads can do it, so it is worth trying again."""
         indexes, epoch = self._indexes, self._epoch
         if indexes is None or epoch is None:
@@ -87,19 +89,19 @@ class Leader:
             )
         return indexes, epoch
 
-    def writable(self, chunking: str) -> Indexes:
+    def writable(self, shape: Shape) -> Indexes:
         """Opened when first asked for. Raises like `require`."""
         indexes, epoch = self.require()
         with self._opening:
-            if chunking not in indexes:
-                indexes[chunking] = self._open(chunking, epoch)
-            return indexes[chunking]
+            if shape not in indexes:
+                indexes[shape] = self._open(shape, epoch)
+            return indexes[shape]
 
-    async def let_go(self, kept: Collection[str]) -> None:
+    async def let_go(self, kept: Collection[Shape]) -> None:
         """Close what is not kept up any more; the caller holds `applying`."""
         indexes, _ = self.require()
-        for chunking in [key for key in indexes if key not in kept]:
-            await asyncio.to_thread(indexes.pop(chunking).close)
+        for shape in [each for each in indexes if each not in kept]:
+            await asyncio.to_thread(indexes.pop(shape).close)
 
     async def run(self) -> None:
         """Until cancelled: wait for the lease, lead while it is kept, wait again."""
@@ -171,15 +173,15 @@ class Leader:
                 await asyncio.to_thread(self._files.pull)
             await asyncio.sleep(_FOLLOW_S)
 
-    async def apply(self, only: str = "") -> None:
-        """Bring every index of every tenant up to date once, or those of one way of cutting."""
+    async def apply(self, only: Mapping[Shape, PassageStore] | None = None) -> None:
+        """Bring every index of every tenant up to date once, or those named."""
         self.require()
         async with self.applying:
             stores = await self._stores()
             self._live = next(iter(stores))
-            for chunking, passages in stores.items():
-                for tenant in self._tenants if only in ("", chunking) else ():
-                    index = await asyncio.to_thread(self.of, tenant, chunking)
+            for shape, passages in (stores if only is None else only).items():
+                for tenant in self._tenants:
+                    index = await asyncio.to_thread(self.of, tenant, shape)
                     await catch_up(passages, index, tenant)
 
     async def _apply_for_ever(self) -> None:

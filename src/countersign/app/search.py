@@ -83,7 +83,7 @@ class Searching:
         if not index_version:
             return line, self._shelves.newest.id
         beside = await self._shelves.named(index_version)
-        return replace(line, retriever=beside.retriever), beside.id
+        return replace(self._shelves.joined(line, beside), releases=line.releases), beside.id
 
     async def page_png(
         self, principal: Principal, search_id: str, rank: int, width_px: int = _PAGE_WIDTH_PX

@@ -14,10 +14,12 @@ from typing import Final
 import numpy as np
 
 from countersign.access.principal import Principal
+from countersign.app.embedders import Embedders
+from countersign.app.indexing import make_chunker
 from countersign.corpus.blobs import Blobs
-from countersign.corpus.chunk import StructureChunker
+from countersign.corpus.embedding import AroundEmbedder
 from countersign.corpus.ingest import SEARCHABLE, text_hash
-from countersign.corpus.seams import Embedder, Parser, Vectors
+from countersign.corpus.seams import Embedder, Parser
 from countersign.domain.clock import Clock
 from countersign.domain.documents import ParsedDocument, Passage
 from countersign.domain.errors import NotFound
@@ -27,13 +29,13 @@ from countersign.evaluation.learn import FOLDS, fold_of
 from countersign.evaluation.questions import Question
 from countersign.evaluation.runs import Built, Judged, Run
 from countersign.evaluation.scratch import Piece, ScratchDocument, ScratchFile, ScratchStore
+from countersign.evaluation.vectors import KeptVectors
 from countersign.retrieval.analysis import question_language
 from countersign.retrieval.learning import Lesson, learn_means, learn_order
 from countersign.retrieval.prior import kind_of
 from countersign.retrieval.retrieve import Retriever
 from countersign.retrieval.seams import Vector
 from countersign.retrieval.settings import RetrievalSettings
-from countersign.retrieval.version import Chunking
 from countersign.storage.database import Database
 from countersign.storage.passage_index import TantivyIndex
 from countersign.storage.tuning import vectors_of
@@ -56,8 +58,8 @@ class Bench:
     database: Database
     blobs: Blobs
     parser: Parser
-    embedder: Embedder | None
-    may_embed: Callable[[str], bool]
+    embedders: Embedders
+    kept: KeptVectors
     clock: Clock
     folder: Path
     """For cuts and scratch indexes; removed when the measurement is done."""
@@ -67,42 +69,26 @@ class Bench:
     documents: tuple[ScratchDocument, ...]
 
 
-class AskedBefore:
-    """An embedder that embeds a question once for all candidates, and knows what that cost."""
+class AskedBefore(AroundEmbedder):
+    """An embedder that embeds a question once for all candidates, and knows what that cost. `is_remote`: another machine
+    does the work, and the time that it takes counts in place of this one's."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+    def __init__(self, embedder: Embedder, *, is_remote: bool) -> None:
+        super().__init__(embedder)
+        self._is_remote = is_remote
         self._known: dict[str, tuple[Vector, float, float]] = {}
-
-    @property
-    def model_id(self) -> str:
-        return self._embedder.model_id
-
-    @property
-    def dimension(self) -> int:
-        return self._embedder.dimension
-
-    @property
-    def region(self) -> str:
-        return self._embedder.region
-
-    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return await self._embedder.embed_passages(texts)
 
     async def embed_query(self, text: str) -> Vector:
         if text not in self._known:
             cpu, wall = time.process_time(), time.perf_counter()
-            vector = await self._embedder.embed_query(text)
+            vector = await super().embed_query(text)
             self._known[text] = vector, time.process_time() - cpu, time.perf_counter() - wall
         return self._known[text][0]
 
     def cost_ms(self, text: str) -> tuple[float, float]:
         """Processor and clock time of embedding a question that was embedded."""
         _, cpu, wall = self._known[text]
-        return 1000 * cpu, 1000 * wall
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self._embedder.count_tokens(texts)
+        return 1000 * (wall if self._is_remote else cpu), 1000 * wall
 
 
 # -- cutting ------------------------------------------------------------------------------------------------------------
@@ -117,7 +103,8 @@ async def cut(bench: Bench, file: ScratchFile, candidates: Sequence[Candidate], 
         parsed = await _parsed(bench, document)
         title = document.title or parsed.title or document.filename
         for key, way in missing.items():
-            chunks = await asyncio.to_thread(_chunker(bench, way).chunk, parsed, title)
+            chunker = make_chunker(bench.embedders.counter, way)
+            chunks = await asyncio.to_thread(chunker.chunk, parsed, title)
             pieces = [
                 Piece(c.text, c.index_text, text_hash(c.index_text), c.language, c.page, c.page_to)
                 for c in chunks
@@ -135,41 +122,41 @@ async def _parsed(bench: Bench, document: ScratchDocument) -> ParsedDocument:
     return parsed if parsed.status in SEARCHABLE else ParsedDocument(status=parsed.status)
 
 
-def _chunker(bench: Bench, way: Chunking) -> StructureChunker:
-    if bench.embedder is None:
-        return StructureChunker(way.target_tokens, way.max_tokens)
-    return StructureChunker(
-        way.target_tokens, way.max_tokens, bench.embedder.count_tokens, bench.embedder.model_id
-    )
-
-
 def _named(document: ScratchDocument) -> str:
     return f"{document.id}:{document.version}:{document.sha256}"
 
 
 # -- embedding ----------------------------------------------------------------------------------------------------------
-async def embed(bench: Bench, file: ScratchFile, key: str, watch: Watch) -> dict[str, Vector]:
-    """The vectors of one way of cutting: what the live index knows, what was made before, and the rest made now."""
-    if bench.embedder is None:
+async def embed(bench: Bench, file: ScratchFile, key: str, model: str, watch: Watch) -> dict[str, Vector]:
+    """The vectors of one way of cutting and one model: what the database knows, what was made before, and the rest made
+    now, and kept for the building of what is recommended."""
+    embedder = bench.embedders.of(model)
+    if embedder is None:
         return {}
-    texts = {
-        piece.text_hash: piece.index_text
-        for document in bench.documents
-        if bench.may_embed(document.residency)
-        for piece in file.pieces(_named(document), key) or ()
-    }
-    known = await bench.database.read(vectors_of, bench.embedder.model_id, list(texts))
-    known |= file.vectors([each for each in texts if each not in known])
+    texts = texts_of(bench, file, key, model)
+    known = await bench.database.read(vectors_of, model, list(texts))
+    known |= bench.kept.find(model, [each for each in texts if each not in known])
     missing = [each for each in texts if each not in known]
     for start in range(0, len(missing), _BATCH):
-        watch(start, len(missing), f"embedding passages of {key}")
+        watch(start, len(missing), f"embedding passages of {key} with {bench.embedders.name_of(model)}")
         batch = missing[start : start + _BATCH]
         began = time.perf_counter()
-        made = await bench.embedder.embed_passages([texts[each] for each in batch])
+        made = await embedder.embed_passages([texts[each] for each in batch])
         vectors = dict(zip(batch, made, strict=True))
-        file.keep_vectors(vectors, key, time.perf_counter() - began)
+        await asyncio.to_thread(bench.kept.keep, model, vectors)
+        file.spend(key, model, len(batch), time.perf_counter() - began)
         known |= vectors
     return known
+
+
+def texts_of(bench: Bench, file: ScratchFile, key: str, model: str) -> dict[str, str]:
+    """Hash → text of what is cut one way and may go to the model."""
+    return {
+        piece.text_hash: piece.index_text
+        for document in bench.documents
+        if bench.embedders.may_embed(model, document.residency)
+        for piece in file.pieces(_named(document), key) or ()
+    }
 
 
 # -- asking -------------------------------------------------------------------------------------------------------------
@@ -177,24 +164,36 @@ async def ask_all(
     bench: Bench, file: ScratchFile, candidates: Sequence[Candidate], asked: Sequence[Question], watch: Watch,
     keep: Callable[[Run], None],
 ) -> None:  # fmt: skip
-    """One run for each candidate; `keep` gets it as soon as it is there. All of one way of cutting share an index."""
-    known = AskedBefore(bench.embedder) if bench.embedder else None
-    for key in dict.fromkeys(each.chunking for each in candidates):
-        vectors = await embed(bench, file, key, watch)
+    """One run for each candidate; `keep` gets it as soon as it is there. All that cut and embed alike share an index."""
+    asked_before = {
+        model: AskedBefore(embedder, is_remote=bench.embedders.is_remote(model))
+        for model in bench.embedders.names.values()
+        if (embedder := bench.embedders.of(model)) is not None
+    }
+    for (key, model), alike in _alike(candidates).items():
+        vectors = await embed(bench, file, key, model, watch)
         pieces = {d.id: file.pieces(_named(d), key) or [] for d in bench.documents}
         store = ScratchStore(bench.principal.tenant, bench.documents, pieces, bench.rights)
         folder = bench.folder / f"index-{key}"
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        with closing(
-            TantivyIndex(folder, bench.embedder.dimension if bench.embedder else None, owner=True)
-        ) as index:
+        known = asked_before.get(model)
+        with closing(TantivyIndex(folder, known.dimension if known else None, owner=True)) as index:
             await asyncio.to_thread(_fill, index, store, vectors)
-            for candidate in (each for each in candidates if each.chunking == key):
-                made, seconds = file.spent(key) if candidate.version.embedder else (0, 0.0)
+            for candidate in alike:
+                made, seconds = file.spent(key, model) if candidate.version.embedder else (0, 0.0)
                 built = Built(len(store), _size(folder, candidate), made, seconds)
                 embedder = known if candidate.version.embedder else None
                 asking = Asking(bench, store, index, embedder, watch)
                 keep(await _run(asking, candidate, asked, built))
+
+
+def _alike(candidates: Sequence[Candidate]) -> dict[tuple[str, str], list[Candidate]]:
+    """By way of cutting and model. Who searches words only needs no index of its own where there is one."""
+    found: dict[tuple[str, str], list[Candidate]] = {}
+    for each in sorted(candidates, key=lambda each: not each.version.embedder):
+        same = (key for key in found if key[0] == each.chunking) if not each.version.embedder else iter(())
+        found.setdefault(next(same, (each.chunking, each.version.embedder)), []).append(each)
+    return found
 
 
 def _fill(index: TantivyIndex, store: ScratchStore, vectors: Mapping[str, Vector]) -> None:

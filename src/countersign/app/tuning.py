@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from countersign import __version__
 from countersign.access.principal import Principal
+from countersign.app.embedders import TUNE_FOLDER, Embedders
 from countersign.app.questions import Questions
-from countersign.app.tune_runs import Bench, Watch, ask_all, cut
+from countersign.app.tune_runs import Bench, Watch, ask_all, cut, texts_of
 from countersign.corpus.blobs import Blobs
-from countersign.corpus.seams import Embedder, Parser
+from countersign.corpus.seams import Parser
 from countersign.domain.clock import Clock
 from countersign.domain.errors import NotFound, UsageError
 from countersign.domain.events import Event, EventKind
@@ -36,6 +37,7 @@ from countersign.evaluation.runs import (
 )
 from countersign.evaluation.scratch import ScratchDocument, ScratchFile
 from countersign.evaluation.tuned import Measured, Shown, Tuned
+from countersign.evaluation.vectors import KeptVectors
 from countersign.retrieval.analysis import ANALYZER_VERSION
 from countersign.retrieval.version import IndexVersion
 from countersign.storage.database import Database
@@ -43,8 +45,6 @@ from countersign.storage.events import append_in
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tuning import documents_in_force, every_right
 
-FOLDER: Final = "tune"
-"""Below the state folder."""
 MAX_DOCUMENTS: Final = 2_000
 _FORMAT: Final = 1
 _KEPT: Final = 8
@@ -66,24 +66,20 @@ class Wanted:
 
 
 class Tuning:
-    """`may_embed(residency)` says whether text with that label may go where the embedder is."""
-
     def __init__(
         self,
         workspace: Workspace,
         database: Database,
         blobs: Blobs,
         parser: Parser,
-        embedder: Embedder | None,
-        may_embed: Callable[[str], bool],
+        embedders: Embedders,
         clock: Clock,
     ) -> None:
         self._workspace = workspace
         self._database = database
         self._blobs = blobs
         self._parser = parser
-        self._embedder = embedder
-        self._may_embed = may_embed
+        self._embedders = embedders
         self._clock = clock
 
     async def run(self, wanted: Wanted, watch: Watch) -> Tuned:
@@ -108,7 +104,7 @@ class Tuning:
 
     @property
     def _folder(self) -> Path:
-        return self._workspace.state / FOLDER
+        return self._workspace.state / TUNE_FOLDER
 
     # -- what is measured on ------------------------------------------------------------------------------------
     async def _questions(self, wanted: Wanted) -> list[Question]:
@@ -129,8 +125,8 @@ class Tuning:
         documents = [each for each in there if each.rights_id in rights]
         taken = _sample(documents, questions, wanted.max_documents, wanted.seed)
         bench = Bench(
-            self._database, self._blobs, self._parser, self._embedder, self._may_embed, self._clock, self._folder,
-            principal, rights, tuple(sources), tuple(taken),
+            self._database, self._blobs, self._parser, self._embedders, KeptVectors(self._folder / "vectors.db"),
+            self._clock, self._folder, principal, rights, tuple(sources), tuple(taken),
         )  # fmt: skip
         return bench, len(documents)
 
@@ -151,7 +147,13 @@ class Tuning:
             _FORMAT,
             __version__,
             ANALYZER_VERSION,
-            self._embedder.model_id if self._embedder else "",
+            counter.model_id if (counter := self._embedders.counter) else "",
+            sorted(
+                [model, label]
+                for model in self._embedders.names.values()
+                for label in {d.residency for d in bench.documents}
+                if not self._embedders.may_embed(model, label)
+            ),
             bench.principal.tenant,
             sorted(bench.rights & {each.rights_id for each in bench.documents}),
             list(bench.sources),
@@ -183,9 +185,14 @@ class Tuning:
             try:
                 await cut(bench, file, missing, watch)
                 await ask_all(bench, file, missing, asked, watch, keep)
+                used = _used(bench, file, missing)
             finally:
                 file.close()
+        else:
+            used = {}
         _forget_old(kept.parent, kept.name)
+        names = [each.name for each in kept.parent.iterdir()]
+        await asyncio.to_thread(bench.kept.settle, kept.name, used, names)
         ordered = [runs[each.name] for each in candidates]
         live = ordered[0]
         ordered = [run for run in ordered if run is live or not run.fitted or run.version != live.version]
@@ -236,6 +243,14 @@ class Tuning:
             EventKind.INDEX_TUNED, reader.tenant, reader.name, tuned.measured.id, self._clock.now(), facts
         )
         await self._database.write(append_in, [event])
+
+
+def _used(bench: Bench, file: ScratchFile, candidates: Sequence[Candidate]) -> dict[str, set[str]]:
+    """Model → hashes of the texts that these candidates searched."""
+    used: dict[str, set[str]] = {}
+    for key, model in {(each.chunking, each.version.embedder) for each in candidates}:
+        used.setdefault(model, set()).update(texts_of(bench, file, key, model))
+    return used
 
 
 def _askable(questions: Sequence[Question], bench: Bench) -> list[Question]:

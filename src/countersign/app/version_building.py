@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from countersign.app.embedders import Embedders
 from countersign.app.house import House
 from countersign.app.index_versions import ListedVersion
 from countersign.domain.errors import UsageError
@@ -18,15 +20,30 @@ Watch = Callable[[int, int, str], None]
 
 
 def wanted_version(
-    embedder: str, chunk_tokens: int | None, max_tokens: int | None, manifest: Path | None
+    embedders: Embedders,
+    live: IndexVersion,
+    *,
+    embedder: str = "",
+    chunk_tokens: int | None = None,
+    max_tokens: int | None = None,
+    manifest: Path | None = None,
 ) -> IndexVersion:
-    """The version that a manifest file describes, or the default, with other sizes where they are said. Raises `UsageError`."""
-    base = IndexVersion(embedder=embedder) if manifest is None else _read(manifest)
+    """The version that a manifest file describes, or the default one for the embedder that is configured; with another
+    embedder (by its name) and other sizes where they are said. Named alone, an embedder means the like of the live
+    version for it. Raises `UsageError`."""
+    alone = embedder and chunk_tokens is None and max_tokens is None and manifest is None
+    chosen = embedders.named(embedder) if embedder else embedders.preferred
+    model, dimension = (chosen.model_id, chosen.dimension) if chosen else ("", 0)
+    base = _read(manifest) if manifest else IndexVersion(embedder=model, dimension=dimension)
+    if alone:
+        base = live
+    if embedder:
+        base = base.for_embedder(model, dimension)
     if chunk_tokens is None and max_tokens is None:
         return base
     target = chunk_tokens or min(base.chunking.target_tokens, max_tokens or 0)
     most = max_tokens or max(base.chunking.max_tokens, target)
-    return IndexVersion(Chunking(target, most), base.embedder, base.settings)
+    return replace(base, chunking=Chunking(target, most))
 
 
 def _read(path: Path) -> IndexVersion:

@@ -91,8 +91,11 @@ async def rebuild(run: Run, tenant: str) -> None:
     "build",
     group=index,
     examples="countersign index build --chunk-tokens 120 --max-tokens 180 --name short\n"
-    "countersign index build --settings state/tune/recommended.json",
+    "countersign index build --settings state/tune/recommended.json\n"
+    "countersign index build --embedder bge --name bge",
 )
+@click.option("--embedder", default="", metavar="NAME",
+              help="An endpoint's name under `embeddings`, `embedded`, or `none` for words only.")  # fmt: skip
 @click.option("--chunk-tokens", type=int, help="What a passage should have; counted by the embedding model.")
 @click.option("--max-tokens", type=int, help="What a passage may have at most.")
 @click.option(
@@ -104,19 +107,28 @@ async def rebuild(run: Run, tenant: str) -> None:
 @click.option("--no-wait", is_flag=True, help="Begin it and return; whoever runs the workspace builds it.")
 async def build(
     run: Run,
+    embedder: str,
     chunk_tokens: int | None,
     max_tokens: int | None,
     settings: Path | None,
     name: str,
     no_wait: bool,
 ) -> int:
-    """Build an index version beside the one that answers. It may be killed and goes on where it was; while a server owns the
-    workspace it does the work, and this command follows. Exit code 1 when documents could not be cut."""
+    """Build an index version beside the one that answers. With `--embedder` alone it is the like of that one for another
+    model: only what has no vector of it is embedded. It may be killed and goes on where it was; while a server owns the
+    workspace it does the work, and this command follows. Exit code 1 when documents could not be cut or embedded."""
     from countersign.app.people import OWNER
     from countersign.app.version_building import wait_until_built, wanted_version
 
     async with run.house() as house:
-        wanted = wanted_version(house.shelves.model, chunk_tokens, max_tokens, settings)
+        wanted = wanted_version(
+            house.embedders,
+            (await house.shelves.current()).version,
+            embedder=embedder,
+            chunk_tokens=chunk_tokens,
+            max_tokens=max_tokens,
+            manifest=settings,
+        )
         _require_owner(house)
         listed = await house.index_versions.build(wanted, name, OWNER)
         if not no_wait:
@@ -125,7 +137,10 @@ async def build(
     run.result(version_json(listed))
     run.say(f"{listed.stored.id}: {told_of(listed)}")
     if listed.stuck:
-        run.note("Some documents could not be cut: see the log, then ask for the same version again.")
+        run.note(
+            "Some documents could not be cut or embedded, and the live version answers as before: see the log, then ask"
+            " for the same version again."
+        )
     return FAILED if listed.stuck else DONE
 
 
@@ -140,7 +155,7 @@ async def list_index_versions(run: Run) -> None:
             v.id,
             v.name,
             v.chunking,
-            v.version.embedder or "words only",
+            each.embedder if v.version.embedder else "words only",
             told_of(each),
             f"{v.created:%Y-%m-%d %H:%M}",
         )
@@ -227,10 +242,12 @@ def _switched(run: Run, listed: ListedVersion) -> None:
 
 def told_of(listed: ListedVersion) -> str:
     stored = listed.stored
+    failed = f", {listed.failed} failed" if listed.failed else ""
     if stored.state == "building":
-        failed = f", {listed.failed} failed" if listed.failed else ""
-        return f"building {listed.done}/{stored.documents if stored.documents is not None else '?'}{failed}"
-    return stored.state if listed.servable or stored.state == "retired" else f"{stored.state}, other embedder"
+        of = stored.documents if stored.documents is not None else "?"
+        return f"building {listed.done}/{of}{failed}"
+    told = f"{stored.state}{failed}"
+    return told if listed.servable or stored.state == "retired" else f"{told}, embedder not configured"
 
 
 def version_json(listed: ListedVersion) -> dict[str, object]:
@@ -244,6 +261,7 @@ def version_json(listed: ListedVersion) -> dict[str, object]:
         "failed": listed.failed,
         "stuck": listed.stuck,
         "servable": listed.servable,
+        "embedder": listed.embedder,
         "actor": stored.actor,
         "created": stored.created.isoformat(),
         "changed": stored.changed.isoformat(),

@@ -16,11 +16,9 @@ from countersign.cli.command import Run, command, model_cache, tenant_option
 from countersign.cli.terminal import one_line, progress, table, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from countersign.app.embedders import Embedders
     from countersign.app.office import Office
     from countersign.app.tuning import Tuning
-    from countersign.corpus.seams import Embedder
     from countersign.evaluation.candidates import Candidate
     from countersign.evaluation.tuned import Tuned
     from countersign.retrieval.version import IndexVersion
@@ -89,8 +87,9 @@ async def tune(
     with run.office() as office:
         person = await office.people.impersonate(user) if user else None
         reader = office.operator(tenant or (person.tenant if person else ""))
-        async with _tuning(run, office) as (tuning, live):
-            wanted = Wanted(name, reader, _candidates(live, file), person, assistant, max_documents, seed)
+        async with _tuning(run, office) as (tuning, live, embedders):
+            candidates = _candidates(live, file, embedders)
+            wanted = Wanted(name, reader, candidates, person, assistant, max_documents, seed)
             try:
                 with progress("measuring", wanted=not run.json) as show:
                     tuned = await tuning.run(wanted, show)
@@ -105,60 +104,55 @@ async def tune(
 
 
 @asynccontextmanager
-async def _tuning(run: Run, office: Office) -> AsyncGenerator[tuple[Tuning, IndexVersion]]:
+async def _tuning(run: Run, office: Office) -> AsyncGenerator[tuple[Tuning, IndexVersion, Embedders]]:
     """The parts of the house that a measurement needs: no server, no lock, no jobs."""
-    from countersign.app.house import choose_embedder
+    from countersign.app.embedders import Embedders
     from countersign.app.tuning import Tuning
     from countersign.corpus.service import SandboxedParser
-    from countersign.retrieval.version import IndexVersion
     from countersign.storage.blobs import open_blobs
-    from countersign.storage.index_versions import live_version
 
     workspace = run.workspace(secrets=True)
     blobs = open_blobs(f"{workspace.storage.rstrip('/')}/blobs", workspace.object_storage)
-    embedder, missing = choose_embedder(workspace, model_cache())
-    if embedder is None and workspace.embeddings is not None:
-        run.note(f"only words are compared: {missing}")
+    embedders = Embedders(workspace, model_cache())
+    if embedders.missing and workspace.embeddings is not None:
+        run.note(f"only words are compared: {embedders.missing}")
     parser = SandboxedParser(workspace.parsing, workspace.state / "tmp")
-    model = embedder.model_id if embedder else ""
-    stored = await office.database.read(live_version)
-    live = stored.version.for_embedder(model) if stored else IndexVersion(embedder=model)
+    live = await _live(run, office, embedders)
     try:
-        yield (
-            Tuning(
-                workspace,
-                office.database,
-                blobs,
-                parser,
-                embedder,
-                _may_embed(run, embedder),
-                office.clock,
-            ),
-            live,
-        )
+        yield Tuning(workspace, office.database, blobs, parser, embedders, office.clock), live, embedders
     finally:
+        await embedders.close()
         await parser.close()
 
 
-def _may_embed(run: Run, embedder: Embedder | None) -> Callable[[str], bool]:
-    """As in ingestion: text goes to an endpoint only where its residency allows."""
-    from countersign.gateway.residency import allowed_regions, may_go
+async def _live(run: Run, office: Office, embedders: Embedders) -> IndexVersion:
+    """What answers; the like of it for the model that is configured, where its own is not."""
+    from countersign.retrieval.version import IndexVersion
+    from countersign.storage.index_versions import live_version
 
-    workspace = run.workspace()
-    if embedder is None or workspace.embeddings is None or not workspace.embeddings.base_url:
-        return lambda residency: embedder is not None
-    region = embedder.region
-    return lambda residency: may_go(
-        region, allowed_regions([residency], workspace.residency), workspace.region
-    )
+    preferred = embedders.preferred
+    model, dimension = (preferred.model_id, preferred.dimension) if preferred else ("", 0)
+    stored = await office.database.read(live_version)
+    if stored is None:
+        return IndexVersion(embedder=model, dimension=dimension)
+    live = stored.version
+    if not live.embedder or embedders.of(live.embedder):
+        return live
+    run.note(f"{live.embedder} is not configured: {embedders.name_of(model)} stands in for it")
+    return live.for_embedder(model, dimension)
 
 
-def _candidates(live: IndexVersion, file: Path | None) -> tuple[Candidate, ...]:
+def _candidates(live: IndexVersion, file: Path | None, embedders: Embedders) -> tuple[Candidate, ...]:
     from countersign.domain.errors import UsageError
     from countersign.evaluation import candidates
 
+    models = {
+        name: candidates.Model(model, embedder.dimension)
+        for name, model in embedders.names.items()
+        if (embedder := embedders.of(model)) is not None
+    }
     if file is None:
-        return tuple(candidates.usual(live))
+        return tuple(candidates.usual(live, models))
     import yaml
 
     try:
@@ -167,7 +161,7 @@ def _candidates(live: IndexVersion, file: Path | None) -> tuple[Candidate, ...]:
         raise UsageError(
             "the file of candidates is no YAML", code="tune_candidates_invalid", hint=one_line(str(error))
         ) from None
-    return tuple(candidates.said(live, data))
+    return tuple(candidates.said(live, data, models))
 
 
 # -- saying -------------------------------------------------------------------------------------------------------------

@@ -81,7 +81,8 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
     remote = "://" in storage
     state = reader.root / "state" if remote else (reader.root / storage).resolve()
     database = str(said.pop("database", "sqlite"))
-    embeddings = said.pop("embeddings", EmbeddingSettings())
+    embeddings = said.pop("embeddings", (EmbeddingSettings(),))
+    embeddings = () if embeddings == "none" else embeddings
     notify: dict[str, Any] = said.pop("notify", {})
     shared = "lance" if database != "sqlite" and storage.startswith("s3://") else "embedded"
     return Workspace(
@@ -94,7 +95,8 @@ def _build(said: dict[str, Any], reader: Reader) -> Workspace:
         models=_models(said.pop("models", {})),
         assistants={name: each.build(name) for name, each in said.pop("assistants", {}).items()},
         index=said.pop("index", shared),
-        embeddings=None if embeddings == "none" else embeddings,
+        embeddings=embeddings[0] if embeddings else None,
+        other_embeddings=tuple(embeddings[1:]),
         webhook=notify.get("webhook"),
         mail=notify.get("mail"),
         **said,

@@ -222,18 +222,39 @@ EMBEDDING_KEYS = (
         "that of well-known models",
     ),
     Key("timeout", seconds, "Deadline of a call.", "30s", field="timeout_s"),
+    Key(
+        "max_concurrent", whole(1, 1_000), "Calls with passages at the same time; questions never wait.", "4"
+    ),
+    Key("texts_per_s", number(0.01), "Passages sent in a second on average.", "as fast as it answers"),
 )
 EMBEDDING = section(EMBEDDING_KEYS, as_said)
-_EMBEDDINGS = named(EMBEDDING, check_name, "one endpoint by name, or `none` for search by words only")
+_EMBEDDINGS = named(
+    EMBEDDING,
+    check_name,
+    "endpoints by name, or `none` for search by words only; new index versions are for the first one",
+)
+_RESERVED = ("embedded", "none")
 
 
-def _read_embeddings(reader: Reader, place: Place) -> EmbeddingSettings | str:
+def _read_embeddings(reader: Reader, place: Place) -> tuple[EmbeddingSettings, ...] | str:
     if getattr(place.node, "value", None) == "none":
         return "none"
     found: dict[str, dict[str, Any]] = _EMBEDDINGS.read(reader, place)
-    if len(found) != 1:
-        raise Wrong("exactly one endpoint is used", "name one, write `none`, or leave the section out")
-    endpoint, said = next(iter(found.items()))
+    if not found:
+        raise Wrong("no endpoint is named", "name one, write `none`, or leave the section out")
+    endpoints = tuple(_endpoint(name, said) for name, said in found.items())
+    models = [each.model_id for each in endpoints]
+    for each in endpoints:
+        if models.count(each.model_id) > 1:
+            raise Wrong(
+                f"`{each.model}` is named twice", "its vectors are the same wherever it runs: name one place"
+            )
+    return endpoints
+
+
+def _endpoint(endpoint: str, said: dict[str, Any]) -> EmbeddingSettings:
+    if endpoint in _RESERVED:
+        raise Wrong(f"`{endpoint}` is the name of what comes along", "call the endpoint something else")
     model = str(said.get("model", ""))
     if "dimension" not in said:
         said["dimension"] = _DIMENSIONS.get(model.rsplit("/", 1)[-1].lower(), 0)

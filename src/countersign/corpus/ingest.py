@@ -12,14 +12,15 @@ passages are replaced together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
 from countersign.corpus.blobs import Blobs
-from countersign.corpus.seams import Chunker, Embedder, Parser, Vectors
+from countersign.corpus.seams import Chunker, Embedder, Embedders, Parser, Vectors
 from countersign.domain.clock import Clock
 from countersign.domain.documents import (
     Attachment,
@@ -30,7 +31,9 @@ from countersign.domain.documents import (
     Rights,
     SourceDocument,
 )
-from countersign.domain.errors import NotFound
+from countersign.domain.errors import NotFound, ProviderError
+
+logger = logging.getLogger(__name__)
 
 SEARCHABLE = frozenset({ParseStatus.OK, ParseStatus.PARTIAL})
 _EMBED_BATCH = 64
@@ -75,6 +78,10 @@ class Cut:
     text_hashes: tuple[str, ...]
     settings: str
     """The chunker's `settings_id`."""
+    models: frozenset[str] = frozenset()
+    """Whose vectors were looked after; empty text stands for search by words only."""
+    missed: frozenset[str] = frozenset()
+    """Of them, those that could not embed it: their versions get it later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +156,13 @@ class DocumentStore(Protocol):
 
     async def add_vectors(self, model: str, text_hashes: Sequence[str], vectors: Vectors) -> None: ...
 
-    async def chunkings(self) -> tuple[str, ...]:
-        """Keys of every way of cutting that is kept up; the one that answers comes first."""
+    async def kept(self) -> tuple[tuple[str, str], ...]:
+        """Way of cutting and embedding model (empty = words only) of every index that is kept up; the one that answers
+        comes first."""
         ...
 
     async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> bool:
-        """False, and nothing was written, when a way of cutting has come up that `outcome` lacks."""
+        """False, and nothing was written, when an index has come up that `outcome` lacks. What a model missed is queued."""
         ...
 
     async def uncut(self, document_id: str, chunking: str) -> Uncut | None:
@@ -164,6 +172,14 @@ class DocumentStore(Protocol):
     async def add_cut(self, uncut: Uncut, cut: Cut | None, chunking: str) -> bool:
         """Passages with the rights and validity that the document's others have now; None copies those as they are.
         False when that version no longer answers, has been cut meanwhile, or `chunking` is no longer kept up."""
+        ...
+
+    async def unembedded(self, document_id: str, chunking: str, model: str) -> tuple[str, Mapping[str, str]]:
+        """The document's residency, and hash → text of its passages that answer and have no vector of the model."""
+        ...
+
+    async def renew(self, document_id: str, chunking: str) -> None:
+        """Indexes that hold its passages already take them again, with the vectors that they have now."""
         ...
 
 
@@ -231,19 +247,16 @@ class Ingestion:
         intake: Intake,
         parser: Parser,
         chunkers: Chunkers,
-        embedder: Embedder | None,
-        may_embed: Callable[[str], bool],
+        embedders: Embedders,
         clock: Clock,
         gate: Gate | None = None,
     ) -> None:
-        """`may_embed(residency)` says whether text with that label may go where the embedder is."""
         self._store = store
         self._blobs = blobs
         self._intake = intake
         self._parser = parser
         self._chunkers = chunkers
-        self._embedder = embedder
-        self._may_embed = may_embed
+        self._embedders = embedders
         self._clock = clock
         self._gate = gate
 
@@ -269,17 +282,38 @@ class Ingestion:
         status, reason = parsed.status.value, quarantine or parsed.reason
         return {"parse_status": status, "passages": outcome.passages, "reason": reason}
 
-    async def cut_again(self, document_id: str, chunking: str) -> Mapping[str, object]:
-        """Give a document that answers the passages of one more way of cutting, from its stored bytes. What can no longer
-        be read keeps its passages as they are, so that an index version never lacks what another one has."""
+    async def make_up(
+        self, document_id: str, chunking: str, model: str, *, indexed: bool
+    ) -> Mapping[str, object]:
+        """Give a document that answers what an index version lacks of it: its passages, cut from its stored bytes, or
+        only their vectors. `indexed` says that the version's index may hold the passages already. Raises `ProviderError`
+        when the model cannot embed."""
         uncut = await self._store.uncut(document_id, chunking)
         if uncut is None:
+            return await self._make_up_vectors(document_id, chunking, model, indexed=indexed)
+        return await self._cut_again(uncut, chunking, model)
+
+    async def _make_up_vectors(
+        self, document_id: str, chunking: str, model: str, *, indexed: bool
+    ) -> Mapping[str, object]:
+        residency, texts = await self._store.unembedded(document_id, chunking, model)
+        embedder = self._embedders.of(model)
+        if embedder is None or not texts or not self._embedders.may_embed(model, residency):
             return {"skipped": True}
+        await self._embed(embedder, texts)
+        if indexed:
+            await self._store.renew(document_id, chunking)
+        return {"embedded": len(texts)}
+
+    async def _cut_again(self, uncut: Uncut, chunking: str, model: str) -> Mapping[str, object]:
+        """What can no longer be read keeps its passages as they are, so that an index version never lacks what another
+        one has."""
         parsed = await self._parse(uncut.blob, uncut.filename, uncut.mime)
         title = title_of(uncut.title, uncut.filename, parsed)
         cut = None
         if parsed.status in SEARCHABLE:
-            cut = await self._cut(parsed, title, uncut.residency, chunking)
+            cut = self._cut(parsed, title, chunking)
+            cut = await self._embedded(cut, uncut.residency, {model: True})
         cut = cut if cut is not None and cut.chunks else None
         added = await self._store.add_cut(uncut, cut, chunking)
         if not added:
@@ -289,17 +323,39 @@ class Ingestion:
     async def _cuts(
         self, parsed: ParsedDocument, title: str, residency: str, known: Mapping[str, Cut]
     ) -> dict[str, Cut]:
-        """By every way of cutting that is kept up now; `known` is not cut again."""
-        keys = await self._store.chunkings()
-        return {key: known.get(key) or await self._cut(parsed, title, residency, key) for key in keys}
+        """By every way of cutting that is kept up now, embedded by every model that goes with it; `known` is not cut
+        again. Only the model that answers is waited for."""
+        kept = await self._store.kept()
+        cuts: dict[str, Cut] = {}
+        for key in dict.fromkeys(chunking for chunking, _ in kept):
+            models = {model: (key, model) == kept[0] for chunking, model in kept if chunking == key}
+            cut = known.get(key) or self._cut(parsed, title, key)
+            cuts[key] = await self._embedded(cut, residency, models)
+        return cuts
 
-    async def _cut(self, parsed: ParsedDocument, title: str, residency: str, key: str) -> Cut:
+    def _cut(self, parsed: ParsedDocument, title: str, key: str) -> Cut:
         chunker = self._chunkers.of(key)
         chunks = chunker.chunk(parsed, title)
         hashes = tuple(text_hash(chunk.index_text) for chunk in chunks)
-        if self._may_embed(residency):
-            await self._embed(chunks, hashes)
         return Cut(key, chunks, hashes, chunker.settings_id)
+
+    async def _embedded(self, cut: Cut, residency: str, models: Mapping[str, bool]) -> Cut:
+        """With the vectors of `models`; of those marked False a failure is noted, of the others raised. What is not
+        configured here is left: whoever has it later finds what lacks its vectors."""
+        texts = {h: chunk.index_text for h, chunk in zip(cut.text_hashes, cut.chunks, strict=True)}
+        missed: set[str] = set()
+        for model, needed in models.items():
+            embedder = self._embedders.of(model)
+            if model in cut.models or embedder is None or not self._embedders.may_embed(model, residency):
+                continue
+            try:
+                await self._embed(embedder, texts)
+            except ProviderError as error:
+                if needed:
+                    raise
+                logger.warning("passages wait for their vectors of %s: %s", model, error.code)
+                missed.add(model)
+        return replace(cut, models=cut.models | frozenset(models), missed=cut.missed | missed)
 
     async def _judged(self, document: SourceDocument, parsed: ParsedDocument) -> tuple[ParsedDocument, str]:
         """What is inside a document that is kept out is kept out with it."""
@@ -316,16 +372,14 @@ class Ingestion:
         except NotFound:
             return ParsedDocument(status=ParseStatus.CORRUPT, reason="content_missing")
 
-    async def _embed(self, chunks: Sequence[Chunk], hashes: Sequence[str]) -> None:
-        if self._embedder is None:
-            return
-        model = self._embedder.model_id
-        known = await self._store.known_vectors(model, hashes)
-        texts = {h: chunk.index_text for h, chunk in zip(hashes, chunks, strict=True) if h not in known}
-        missing = list(texts)
+    async def _embed(self, embedder: Embedder, texts: Mapping[str, str]) -> None:
+        """`texts` by their hashes; what is embedded is kept batch by batch, so that a run that is stopped goes on."""
+        model = embedder.model_id
+        known = await self._store.known_vectors(model, list(texts))
+        missing = [h for h in texts if h not in known]
         for start in range(0, len(missing), _EMBED_BATCH):
             batch = missing[start : start + _EMBED_BATCH]
-            vectors = await self._embedder.embed_passages([texts[h] for h in batch])
+            vectors = await embedder.embed_passages([texts[h] for h in batch])
             await self._store.add_vectors(model, batch, vectors)
 
     async def _receive_part(self, pending: Pending, attachment: Attachment) -> None:

@@ -56,3 +56,15 @@ class Embedder(Protocol):
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+
+class Embedders(Protocol):
+    """The embedding models that this process can reach, by their `model_id`."""
+
+    def of(self, model: str) -> Embedder | None:
+        """None when it is not configured here."""
+        ...
+
+    def may_embed(self, model: str, residency: str) -> bool:
+        """Whether text with that label may go where the model is."""
+        ...

@@ -72,6 +72,14 @@ class EmbeddingSettings:
     region: str = ""
     dimension: int = 384
     timeout_s: float = 30.0
+    max_concurrent: int = 4
+    texts_per_s: float | None = None
+    """Passages that are sent in a second on average; None = as fast as it answers. Questions never wait for it."""
+
+    @property
+    def model_id(self) -> str:
+        """Names the vectors of an endpoint: of one model and one length. Empty for the embedded model."""
+        return f"{self.model}/{self.dimension}@endpoint" if self.base_url else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +326,9 @@ class Workspace:
     sources: Mapping[str, SourceSettings] = field(default_factory=dict[str, SourceSettings])
     models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     embeddings: EmbeddingSettings | None = EmbeddingSettings()
-    """None = lexical only."""
+    """What a new workspace, and a new index version, is for; None = lexical only."""
+    other_embeddings: tuple[EmbeddingSettings, ...] = ()
+    """Endpoints that index versions may be built for besides."""
     assistants: Mapping[str, Assistant] = field(default_factory=dict[str, Assistant])
     residency: tuple[ResidencyRule, ...] = ()
     webhook: WebhookSettings | None = None

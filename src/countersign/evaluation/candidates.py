@@ -36,8 +36,17 @@ class Candidate:
         return f"{self.version.chunking.target_tokens}-{self.version.chunking.max_tokens}"
 
 
-def usual(live: IndexVersion) -> list[Candidate]:
-    """The live version first; each of the others differs from it in one thing. What already is live is left out."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An embedding model that a candidate may be for: its `model_id`, and the length of its vectors."""
+
+    id: str
+    dimension: int
+
+
+def usual(live: IndexVersion, models: Mapping[str, Model] | None = None) -> list[Candidate]:
+    """The live version first; each of the others differs from it in one thing. What already is live is left out. `models`
+    are those that are configured, by name: the like of the live version for each is compared."""
     candidates = [
         Candidate(LIVE, live),
         Candidate("passages of 120", replace(live, chunking=Chunking(120, 180))),
@@ -50,7 +59,7 @@ def usual(live: IndexVersion) -> list[Candidate]:
     ]
     if live.embedder:
         candidates += [
-            Candidate("words only", replace(live, embedder="")),
+            Candidate("words only", replace(live, embedder="", dimension=0)),
             Candidate("meaning only", _settings(live, dense_share=1.0)),
             Candidate("learned means and order", live, learns="means"),
             *(
@@ -58,16 +67,20 @@ def usual(live: IndexVersion) -> list[Candidate]:
                 for share in SHARES
             ),
         ]
+    candidates += [
+        Candidate(f"embedder {name}", live.for_embedder(model.id, model.dimension))
+        for name, model in (models or {}).items()
+    ]
     return [each for each in candidates if each.name == LIVE or each.learns or each.version != live]
 
 
-def said(live: IndexVersion, data: object) -> list[Candidate]:
+def said(live: IndexVersion, data: object, models: Mapping[str, Model] | None = None) -> list[Candidate]:
     """Candidates of a file: `candidates`, a list of what differs from the live version, each with a `name`. Raises
     `UsageError` (`tune_candidates_invalid`)."""
     listed = data.get("candidates") if isinstance(data, dict) else None
     if not isinstance(listed, list) or not 0 < len(listed) <= MAX_CANDIDATES:
         raise _invalid(f"it must hold `candidates`, a list of 1 to {MAX_CANDIDATES}")
-    candidates = [Candidate(LIVE, live), *(_one(live, each) for each in listed)]
+    candidates = [Candidate(LIVE, live), *(_one(live, each, models or {}) for each in listed)]
     names = [each.name for each in candidates]
     for name in names:
         if names.count(name) > 1:
@@ -75,7 +88,7 @@ def said(live: IndexVersion, data: object) -> list[Candidate]:
     return candidates
 
 
-def _one(live: IndexVersion, each: object) -> Candidate:
+def _one(live: IndexVersion, each: object, models: Mapping[str, Model]) -> Candidate:
     if not isinstance(each, dict):
         raise _invalid("a candidate is a mapping with a `name`")
     changes: dict[str, Any] = dict(each)
@@ -83,13 +96,23 @@ def _one(live: IndexVersion, each: object) -> Candidate:
     if not isinstance(name, str) or not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise _invalid(f"a candidate has a `name` of at most {_MAX_NAME} characters")
     tokens = [changes.pop(key, None) for key in ("target_tokens", "max_tokens")]
+    live = _for_model(live, changes.pop("embedder", None), models)
     if changes.pop("words_only", False) is True:
-        live = replace(live, embedder="")
+        live = replace(live, embedder="", dimension=0)
     learns = changes.pop("learns", "")
     if learns not in _LEARNS:
         raise _invalid(f"`learns` is one of {', '.join(each for each in _LEARNS if each)}")
     version = _settings(replace(live, chunking=_chunking(live, tokens)), **_checked(changes))
     return Candidate(name.strip(), version, learns=learns)
+
+
+def _for_model(live: IndexVersion, name: object, models: Mapping[str, Model]) -> IndexVersion:
+    if name is None:
+        return live
+    if name not in models:
+        raise _invalid(f"there is no embedder {name!r}; configured: {', '.join(models) or 'none'}")
+    model = models[str(name)]
+    return live.for_embedder(model.id, model.dimension)
 
 
 def _chunking(live: IndexVersion, said_tokens: Sequence[object]) -> Chunking:
@@ -119,7 +142,7 @@ _NUMBERS: Mapping[str, tuple[float, float, type]] = {
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in changes.items():
         if key not in _NUMBERS:
-            known = ", ".join(("target_tokens", "max_tokens", "words_only", "learns", *_NUMBERS))
+            known = ", ".join(("target_tokens", "max_tokens", "embedder", "words_only", "learns", *_NUMBERS))
             raise _invalid(f"{key!r} is not known; known: {known}")
         low, high, kind = _NUMBERS[key]
         is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)

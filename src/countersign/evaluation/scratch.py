@@ -10,15 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from countersign.domain.documents import Passage
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Titled, Vector
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS cut (document TEXT, chunking TEXT, pieces TEXT, PRIMARY KEY (document, chunking))",
-    "CREATE TABLE IF NOT EXISTS vector (text_hash TEXT PRIMARY KEY, vector BLOB)",
-    "CREATE TABLE IF NOT EXISTS spent (chunking TEXT PRIMARY KEY, vectors INTEGER, seconds REAL)",
+    "CREATE TABLE IF NOT EXISTS spent (chunking TEXT, model TEXT, vectors INTEGER, seconds REAL, PRIMARY KEY (chunking, model))",
 )
 
 
@@ -52,8 +49,8 @@ class Piece:
 
 
 class ScratchFile:
-    """What was cut and embedded so far, so that a run that was stopped goes on. Holds text of documents: it is removed
-    when the run is done, and by every erasure."""
+    """What was cut so far, and what embedding it took, so that a run that was stopped goes on. Holds text of documents: it
+    is removed when the run is done, and by every erasure."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,23 +72,16 @@ class ScratchFile:
         written = json.dumps(rows, ensure_ascii=False)
         self._file.execute("INSERT OR REPLACE INTO cut VALUES (?, ?, ?)", (document, chunking, written))
 
-    def vectors(self, hashes: Iterable[str]) -> dict[str, Vector]:
-        query = "SELECT vector FROM vector WHERE text_hash = ?"
-        found = ((each, self._file.execute(query, (each,)).fetchone()) for each in hashes)
-        return {name: np.frombuffer(row[0], "<f4") for name, row in found if row is not None}
+    def spend(self, chunking: str, model: str, vectors: int, seconds: float) -> None:
+        """So many vectors had to be made for it, in so many seconds."""
+        made, before = self.spent(chunking, model)
+        row = (chunking, model, made + vectors, before + seconds)
+        self._file.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?)", row)
 
-    def keep_vectors(self, vectors: Mapping[str, Vector], chunking: str, seconds: float) -> None:
-        rows = [(name, vector.astype("<f4").tobytes()) for name, vector in vectors.items()]
-        self._file.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", rows)
-        spent, before = self.spent(chunking)
-        self._file.execute(
-            "INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", (chunking, spent + len(rows), before + seconds)
-        )
-
-    def spent(self, chunking: str) -> tuple[int, float]:
+    def spent(self, chunking: str, model: str) -> tuple[int, float]:
         """Vectors that had to be made for it, and seconds."""
-        query = "SELECT vectors, seconds FROM spent WHERE chunking = ?"
-        row = self._file.execute(query, (chunking,)).fetchone()
+        query = "SELECT vectors, seconds FROM spent WHERE chunking = ? AND model = ?"
+        row = self._file.execute(query, (chunking, model)).fetchone()
         return (0, 0.0) if row is None else (row[0], row[1])
 
 

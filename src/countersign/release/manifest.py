@@ -15,12 +15,12 @@ from hashlib import sha256
 from typing import Any
 
 from countersign.domain.errors import NotFound
-from countersign.domain.workspace import Secret, Workspace
+from countersign.domain.workspace import EmbeddingSettings, Secret, Workspace
 
 _FORMAT = 1
 _ID_DIGITS = 32  # 128 bits
-_NOT_BEHAVIOUR = frozenset({"key"})
-"""Fields that never enter a manifest: an endpoint's key changes without changing an answer."""
+_NOT_BEHAVIOUR = frozenset({"key", "texts_per_s"})
+"""Fields that never enter a manifest: an endpoint's key or pace changes without changing an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,21 @@ def build_release(workspace: Workspace, assistant: str, behaviour: Behaviour) ->
             "format": _FORMAT,
             "assistant": plain(definition),
             "models": {name: plain(workspace.models[name]) for name in definition.models},
-            "embeddings": plain(workspace.embeddings),
+            "embeddings": plain(_embeddings(workspace, behaviour.embedder)),
             "region": workspace.region,
             "residency": plain(workspace.residency),
             "behaviour": plain(behaviour),
         },
     )
+
+
+def _embeddings(workspace: Workspace, model: str) -> EmbeddingSettings | None:
+    """Of the model that the index version was made with: another one in the workspace file shapes no answer yet."""
+    if not model or workspace.embeddings is None:
+        return None
+    configured = (workspace.embeddings, *workspace.other_embeddings)
+    found = next((each for each in configured if each.model_id == model), None)
+    return found or (None if model.endswith("@endpoint") else EmbeddingSettings())
 
 
 def release_of(assistant: str, manifest: Mapping[str, object]) -> Release:

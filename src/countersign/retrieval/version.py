@@ -35,12 +35,29 @@ class Chunking:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What an index holds: the passages of one way of cutting (`Chunking.key`), with the vectors of one model. `embedder`
+    is empty and `dimension` 0 where only words are searched."""
+
+    chunking: str
+    embedder: str = ""
+    dimension: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """`embedder` is its `model_id`, empty when only words are searched. Immutable: another value is another version."""
+    """`embedder` is its `model_id`, empty when only words are searched; `dimension` is the length of its vectors.
+    Immutable: another value is another version."""
 
     chunking: Chunking = Chunking()
     embedder: str = ""
     settings: RetrievalSettings = field(default_factory=RetrievalSettings)
+    dimension: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        """Versions of one shape share passages, vectors and index."""
+        return Shape(self.chunking.key, self.embedder, self.dimension)
 
     @property
     def id(self) -> str:
@@ -57,19 +74,19 @@ class IndexVersion:
                 "max_tokens": self.chunking.max_tokens,
             },
             "embedder": self.embedder,
+            "dimension": self.dimension,
             "settings": settings_to_json(self.settings),
         }
 
-    def for_embedder(self, embedder: str) -> IndexVersion:
+    def for_embedder(self, embedder: str, dimension: int) -> IndexVersion:
         """The same for another embedder; what was learned from the vectors of this one says nothing about its."""
         if embedder == self.embedder:
             return self
-        return replace(
-            self, embedder=embedder, settings=replace(self.settings, query_means={}, reranker=None)
-        )
+        settings = replace(self.settings, query_means={}, reranker=None)
+        return replace(self, embedder=embedder, dimension=dimension, settings=settings)
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> IndexVersion:
-        return cls(
-            Chunking(**manifest["chunking"]), manifest["embedder"], settings_from_json(manifest["settings"])
-        )
+        settings = settings_from_json(manifest["settings"])
+        chunking = Chunking(**manifest["chunking"])
+        return cls(chunking, manifest["embedder"], settings, int(manifest.get("dimension", 0)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,14 @@ from countersign.domain.clock import from_iso, iso
 from countersign.domain.documents import DocumentStatus, ParseStatus, Rights, SourceDocument
 from countersign.domain.events import Event, EventKind
 from countersign.storage.arrivals import INGEST_JOB, Arrival
-from countersign.storage.cuts import add_cut, find_uncut, insert_cut
+from countersign.storage.cuts import (
+    add_cut,
+    find_uncut,
+    find_unembedded,
+    insert_cut,
+    queue_missing,
+    renew_rows,
+)
 from countersign.storage.database import Database, next_seq
 from countersign.storage.document_changes import (
     delete_document,
@@ -23,7 +30,7 @@ from countersign.storage.document_changes import (
     withdraw_passages,
 )
 from countersign.storage.events import append_in
-from countersign.storage.index_versions import kept_chunkings
+from countersign.storage.index_versions import kept_shapes
 from countersign.storage.tables import document, document_version, embedding
 
 __all__ = ["INGEST_JOB", "SqlDocumentStore"]
@@ -60,8 +67,9 @@ class SqlDocumentStore:
     async def add_vectors(self, model: str, text_hashes: Sequence[str], vectors: Vectors) -> None:
         await self._database.write(_add_vectors, model, text_hashes, vectors)
 
-    async def chunkings(self) -> tuple[str, ...]:
-        return await self._database.read(kept_chunkings)
+    async def kept(self) -> tuple[tuple[str, str], ...]:
+        shapes = await self._database.read(kept_shapes)
+        return tuple((shape.chunking, shape.embedder) for shape in shapes)
 
     async def complete(self, pending: Pending, outcome: Indexable, now: datetime) -> bool:
         return await self._database.write(_complete, pending, outcome, now)
@@ -71,6 +79,12 @@ class SqlDocumentStore:
 
     async def add_cut(self, uncut: Uncut, cut: Cut | None, chunking: str) -> bool:
         return await self._database.write(add_cut, uncut, cut, chunking)
+
+    async def unembedded(self, document_id: str, chunking: str, model: str) -> tuple[str, Mapping[str, str]]:
+        return await self._database.read(find_unembedded, document_id, chunking, model)
+
+    async def renew(self, document_id: str, chunking: str) -> None:
+        await self._database.write(renew_rows, document_id, chunking)
 
 
 # -- what the job does -----------------------------------------------------------------------------------------
@@ -115,14 +129,17 @@ def _complete(connection: Connection, pending: Pending, outcome: Indexable, now:
     if current is None:  # replaced, deleted, or done by a worker that took this one for dead
         return True
     found = outcome.parsed.status in _FOUND and not outcome.quarantine
-    kept = frozenset(kept_chunkings(connection)) if found else frozenset[str]()
-    if kept - {cut.chunking for cut in outcome.cuts}:  # one began to be built since
+    shapes = kept_shapes(connection) if found else ()
+    made = {(cut.chunking, model) for cut in outcome.cuts for model in cut.models}
+    if {(shape.chunking, shape.embedder) for shape in shapes} - made:  # one began to be built since
         return False
+    kept = {shape.chunking for shape in shapes}
     seq = next_seq(connection)
     withdraw_passages(connection, pending.document_id, seq)
     for cut in outcome.cuts if found else ():
         if cut.chunking in kept:
             insert_cut(connection, current, pending.version, end_of_validity(current), cut, seq)
+    queue_missing(connection, pending.document_id, current["tenant"], outcome.cuts, now)
     _note_outcome(connection, pending, outcome, seq, now)
     _drop_parts_no_longer_inside(connection, pending, outcome, now)
     if found:

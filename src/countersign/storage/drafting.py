@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import Connection, RowMapping, select
 
-from countersign.domain.clock import iso
-from countersign.domain.documents import DocumentStatus
 from countersign.evaluation.draft import Draw, Excerpt
+from countersign.storage.in_force import indexed_in_force, newest_version
 from countersign.storage.index_versions import kept_chunkings
 from countersign.storage.tables import document, document_version, passage
 
@@ -39,10 +38,6 @@ def excerpts(
 
 
 def _documents(tenant: str, sources: Sequence[str], now: datetime) -> Any:
-    at = iso(now)
-    newest = (document_version.c.document_id == document.c.id) & (
-        document_version.c.version == document.c.version
-    )
     columns = (
         document.c.id,
         document.c.source,
@@ -54,16 +49,8 @@ def _documents(tenant: str, sources: Sequence[str], now: datetime) -> Any:
     )
     return (
         select(*columns)
-        .join(document_version, newest)
-        .where(
-            document.c.tenant == tenant,
-            document.c.source.in_(sources),
-            document.c.status == DocumentStatus.INDEXED,
-            document.c.deleted.is_(None),
-            or_(document.c.valid_from.is_(None), document.c.valid_from <= at),
-            or_(document.c.valid_to.is_(None), document.c.valid_to > at),
-            or_(document.c.superseded_at.is_(None), document.c.superseded_at > at),
-        )
+        .join(document_version, newest_version())
+        .where(indexed_in_force(tenant, sources, now))
     )
 
 

@@ -1,7 +1,7 @@
 """What may be made again from a source, and so is deleted whole where it could hold an erased document.
 
 Connectors keep caches (`sources/NAME`), audits keep working files (`audits/…`) and measurements of retrieval keep
-documents cut in other ways (`tune/work-…`) below the state folder. All may hold text in forms that a search does not find, a packed repository say.
+documents cut in other ways (`tune/work-…`), and their vectors (`tune/vectors.db`), below the state folder. All may hold text in forms that a search does not find, a packed repository say.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def holding(state: Path, keys: Sequence[DocumentKey]) -> list[Path]:
     """Folders below `state` that may hold one of these documents."""
     caches = [state / "sources" / source for source in sorted({key.source for key in keys})]
     audits = sorted(path for path in (state / "audits").glob("*") if _may_hold(path, keys))
-    measurements = sorted((state / "tune").glob("work-*"))
+    measurements = sorted((state / "tune").glob("work-*")) + sorted((state / "tune").glob("vectors.db*"))
     return [folder for folder in (*caches, *audits, *measurements) if folder.exists()]
 
 

@@ -19,13 +19,14 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
 
 from countersign.domain.clock import from_iso, iso
 from countersign.domain.errors import Conflict, NotFound, StorageError
-from countersign.retrieval.version import Chunking, IndexVersion
+from countersign.retrieval.version import Chunking, IndexVersion, Shape
 from countersign.storage.jobs import enqueue_in
 from countersign.storage.prepared import Prepared
 from countersign.storage.tables import answer_passage, citation, embedding, index_version, job, passage
@@ -58,10 +59,14 @@ class StoredVersion:
     def chunking(self) -> str:
         return self.version.chunking.key
 
+    @property
+    def shape(self) -> Shape:
+        return self.version.shape
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Documents of a version that is being built: waiting, cut by its own jobs, given up until it is asked for again."""
+    """Documents of a version: waiting, cut and embedded by its own jobs, given up until it is asked for again."""
 
     open: int
     done: int
@@ -87,15 +92,22 @@ def kept_versions(connection: Connection) -> list[StoredVersion]:
     return sorted(found, key=lambda v: (v.state != "live", -v.created.timestamp(), v.id))
 
 
-def kept_chunkings(connection: Connection) -> tuple[str, ...]:
-    """The key of each way of cutting that is kept up, the live one first."""
+def kept_shapes(connection: Connection) -> tuple[Shape, ...]:
+    """What each index that is kept up holds, the live one's first."""
+    columns = (index_version.c.chunking, index_version.c.embedder, index_version.c.dimension)
     rows = connection.execute(
-        select(index_version.c.chunking, index_version.c.state)
+        select(*columns, index_version.c.state)
         .where(index_version.c.state.in_(KEPT))
         .order_by(index_version.c.created, index_version.c.id)
     ).all()
     ordered = sorted(rows, key=lambda row: row.state != "live")
-    return tuple(dict.fromkeys(row.chunking for row in ordered)) or (Chunking().key,)
+    found = dict.fromkeys(Shape(row.chunking, row.embedder, row.dimension) for row in ordered)
+    return tuple(found) or (Shape(Chunking().key),)
+
+
+def kept_chunkings(connection: Connection) -> tuple[str, ...]:
+    """The key of each way of cutting that is kept up, the live one first."""
+    return tuple(dict.fromkeys(shape.chunking for shape in kept_shapes(connection)))
 
 
 def list_versions(connection: Connection) -> list[StoredVersion]:
@@ -131,26 +143,39 @@ def progress_of(connection: Connection, version_id: str) -> Progress:
     return Progress(waiting, counts.get("done", 0), counts.get("failed", 0))
 
 
+def count_failed(connection: Connection) -> int:
+    """Documents that a kept version was given up on, until it is asked for again."""
+    failed = job.c.kind == CUT_JOB, job.c.state == "failed"
+    return connection.execute(select(func.count()).select_from(job).where(*failed)).scalar_one()
+
+
 def _cuts_of(version_id: str) -> ColumnElement[bool]:
     return and_(job.c.kind == CUT_JOB, job.c.subject.startswith(f"{version_id}:", autoescape=True))
 
 
 # -- changing ---------------------------------------------------------------------------------------------------
-def adopt(connection: Connection, embedder: str, now: datetime) -> tuple[StoredVersion, str]:
-    """The version that a process with this embedder answers from, and the id of the one before it when it is another.
+def adopt(connection: Connection, embedder: str, dimension: int, now: datetime) -> tuple[StoredVersion, str]:
+    """The version that answers, and the id of the one before it when it is another.
 
-    The first one of a workspace is the default. Where the live one was made for another embedder, its like for this one
-    takes its place: the passages stay, and question means of another model say nothing.
+    The first one of a workspace is the default, for the embedder that is configured. As long as nothing was indexed it
+    follows the configuration; from then on another embedder means a version that is built and switched to.
     """
     live = live_version(connection)
-    if live is not None and live.version.embedder == embedder:
+    if live is not None and (live.version.embedder == embedder or _holds_something(connection)):
         return live, ""
-    mine = IndexVersion(embedder=embedder) if live is None else live.version.for_embedder(embedder)
+    first = IndexVersion(embedder=embedder, dimension=dimension)
+    mine = first if live is None else live.version.for_embedder(embedder, dimension)
     if connection.execute(select(index_version.c.id).where(index_version.c.id == mine.id)).first() is None:
         _insert(connection, mine, "", "ready", "house", now)
     else:
         _to(connection, mine.id, "ready", now)
     return switch(connection, mine.id, now)
+
+
+def _holds_something(connection: Connection) -> bool:
+    return (
+        connection.execute(select(passage.c.id).where(passage.c.chunking != "").limit(1)).first() is not None
+    )
 
 
 def add_version(
@@ -164,7 +189,7 @@ def add_version(
     row = connection.execute(select(index_version).where(index_version.c.id == version.id)).mappings().first()
     is_new = row is None or row["state"] == "retired"
     if is_new:
-        _require_removed(connection, version.chunking.key)
+        _require_removed(connection, version.shape)
     if row is None:
         _insert(connection, version, name, _begins(connection, version), actor, now)
     elif is_new:
@@ -178,26 +203,28 @@ def add_version(
     return get_version(connection, version.id), is_new
 
 
-def _require_removed(connection: Connection, chunking: str) -> None:
-    if chunking in kept_chunkings(connection):
+def _require_removed(connection: Connection, shape: Shape) -> None:
+    kept = kept_shapes(connection)
+    alike: list[ColumnElement[bool]] = []
+    if shape.chunking not in {each.chunking for each in kept}:
+        alike.append(index_version.c.chunking == shape.chunking)
+    if shape.embedder and shape.embedder not in {each.embedder for each in kept}:
+        alike.append(index_version.c.embedder == shape.embedder)
+    if not alike:
         return
-    same = select(index_version.c.id).where(index_version.c.chunking == chunking)
+    same = select(index_version.c.id).where(or_(*alike))
     removing = job.c.kind == DROP_JOB, job.c.state != "done", job.c.subject.in_(same)
     if connection.execute(select(job.c.id).where(*removing).limit(1)).first() is not None:
         raise Conflict(
-            "an index version that cut alike was dropped, and what it left is not removed yet",
+            "an index version that cut or embedded alike was dropped, and what it left is not removed yet",
             code="index_version_dropping",
             hint="Try again in some minutes. If it stays, drop that version once more.",
         )
 
 
 def _begins(connection: Connection, version: IndexVersion) -> str:
-    built = (
-        (kept.chunking, kept.version.embedder)
-        for kept in kept_versions(connection)
-        if kept.state != "building"
-    )
-    return "ready" if (version.chunking.key, version.embedder) in built else "building"
+    built = {kept.shape for kept in kept_versions(connection) if kept.state != "building"}
+    return "ready" if version.shape in built else "building"
 
 
 def switch(connection: Connection, version_id: str, now: datetime) -> tuple[StoredVersion, str]:
@@ -248,8 +275,13 @@ def mark_ready(connection: Connection, version_id: str, now: datetime) -> bool:
     values = {"state": "ready", "changed": iso(now)}
     if connection.execute(update(index_version).where(still).values(**values)).rowcount != 1:
         return False
-    connection.execute(delete(job).where(_cuts_of(version_id), job.c.state == "done"))
+    forget_done(connection, version_id)
     return True
+
+
+def forget_done(connection: Connection, version_id: str) -> None:
+    """The jobs of a version that are done: progress no longer counts them."""
+    connection.execute(delete(job).where(_cuts_of(version_id), job.c.state == "done"))
 
 
 def note_documents(connection: Connection, version_id: str, documents: int) -> None:
@@ -297,6 +329,19 @@ def remove_passages(connection: Connection, chunking: str, after: int) -> int | 
     return ids[-1]
 
 
+def remove_vectors(connection: Connection, model: str, after: str) -> str | None:
+    """Some hundred vectors of a model that no version keeps up, of texts behind `after`; the last one, None at the end."""
+    if not model or model in {shape.embedder for shape in kept_shapes(connection)}:
+        return None
+    theirs = embedding.c.model == model, embedding.c.text_hash > after
+    found = select(embedding.c.text_hash).where(*theirs).order_by(embedding.c.text_hash).limit(_IDS)
+    hashes = list(connection.execute(found).scalars())
+    if not hashes:
+        return None
+    connection.execute(delete(embedding).where(embedding.c.model == model, embedding.c.text_hash.in_(hashes)))
+    return hashes[-1]
+
+
 def _forget_vectors(connection: Connection, hashes: set[str]) -> None:
     """Of texts that no passage has any more: an erasure finds vectors by the texts of the document."""
     query = select(passage.c.text_hash).where(passage.c.text_hash.in_(hashes))
@@ -313,6 +358,7 @@ def _insert(
         "manifest": version.manifest,
         "chunking": version.chunking.key,
         "embedder": version.embedder,
+        "dimension": version.dimension,
         "state": state,
         "actor": actor,
         "created": iso(now),

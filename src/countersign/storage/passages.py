@@ -18,7 +18,6 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    or_,
     select,
 )
 
@@ -27,6 +26,7 @@ from countersign.domain.documents import DocumentStatus, Passage
 from countersign.retrieval.seams import ALWAYS_FROM_DAY, ALWAYS_TO_DAY, IndexRow, Scope, Titled, Vector
 from countersign.retrieval.version import Chunking
 from countersign.storage.database import Database, only_filter
+from countersign.storage.in_force import in_force_at
 from countersign.storage.prepared import Prepared
 from countersign.storage.rights import satisfied_rights
 from countersign.storage.tables import counter, document, embedding, passage
@@ -209,9 +209,7 @@ _LIVE: tuple[ColumnElement[bool], ...] = (
 )
 _IN_FORCE: tuple[ColumnElement[bool], ...] = (
     *_LIVE,
-    or_(document.c.valid_from.is_(None), document.c.valid_from <= _AT),
-    or_(document.c.valid_to.is_(None), document.c.valid_to > _AT),
-    or_(document.c.superseded_at.is_(None), document.c.superseded_at > _AT),
+    *in_force_at(_AT),
 )
 _ENDED = passage.c.valid_to <= _AT
 _OF_DOCUMENTS = document.c.id.in_(bindparam("documents", expanding=True))

@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from countersign.domain.clock import iso
-from countersign.domain.documents import DocumentStatus
 from countersign.evaluation.scratch import ScratchDocument
 from countersign.retrieval.seams import Vector
 from countersign.storage.database import last_seq
+from countersign.storage.in_force import indexed_in_force, newest_version
 from countersign.storage.tables import document, document_version, embedding
 
 _IN: Final = 500
@@ -23,10 +22,6 @@ def documents_in_force(
     connection: Connection, tenant: str, sources: Sequence[str], now: datetime
 ) -> list[ScratchDocument]:
     """Indexed, not deleted and in force, by source and name."""
-    at = iso(now)
-    newest = (document_version.c.document_id == document.c.id) & (
-        document_version.c.version == document.c.version
-    )
     columns = (
         document.c.id, document.c.version, document.c.source, document.c.external_id, document.c.title,
         document_version.c.filename, document_version.c.mime, document_version.c.blob, document_version.c.sha256,
@@ -34,16 +29,8 @@ def documents_in_force(
     )  # fmt: skip
     query = (
         select(*columns)
-        .join(document_version, newest)
-        .where(
-            document.c.tenant == tenant,
-            document.c.source.in_(sources),
-            document.c.status == DocumentStatus.INDEXED,
-            document.c.deleted.is_(None),
-            or_(document.c.valid_from.is_(None), document.c.valid_from <= at),
-            or_(document.c.valid_to.is_(None), document.c.valid_to > at),
-            or_(document.c.superseded_at.is_(None), document.c.superseded_at > at),
-        )
+        .join(document_version, newest_version())
+        .where(indexed_in_force(tenant, sources, now))
     )
     rows = connection.execute(query.order_by(document.c.source, document.c.external_id)).mappings()
     return [ScratchDocument(**row) for row in rows]

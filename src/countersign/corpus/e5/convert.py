@@ -45,6 +45,11 @@ def load(cache: Path, weights_file: Path, threads: int) -> tuple[Tokens, Session
     )
 
 
+def load_tokens(cache: Path, weights_file: Path) -> Tokens:
+    """The tokenizer alone; every kind of graph has the same."""
+    return Tokens(_converted(cache, weights_file, _KINDS[0]))
+
+
 def golden_agreement(tokens: Tokens, session: Session) -> float:
     """The lowest cosine between this machine's vectors and the stored ones."""
     golden = json.loads(files("countersign.corpus.e5").joinpath("golden.json").read_text(encoding="utf-8"))

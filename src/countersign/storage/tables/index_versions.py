@@ -14,6 +14,7 @@ index_version = Table(
     Column("manifest", JSON, nullable=False, comment="IndexVersion.manifest"),
     Column("chunking", String, nullable=False, comment="Chunking.key: whose passages it reads"),
     Column("embedder", String, nullable=False, comment="model id; empty = words only"),
+    Column("dimension", Integer, nullable=False, default=0, comment="length of its vectors; 0 = words only"),
     Column("state", String, nullable=False, comment="building, ready, live, retired"),
     Column("actor", String, nullable=False),
     Column("created", String, nullable=False),

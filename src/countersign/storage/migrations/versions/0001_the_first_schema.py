@@ -133,6 +133,7 @@ def upgrade() -> None:
     sa.Column('manifest', sa.JSON(), nullable=False, comment='IndexVersion.manifest'),
     sa.Column('chunking', sa.String(), nullable=False, comment='Chunking.key: whose passages it reads'),
     sa.Column('embedder', sa.String(), nullable=False, comment='model id; empty = words only'),
+    sa.Column('dimension', sa.Integer(), nullable=False, comment='length of its vectors; 0 = words only'),
     sa.Column('state', sa.String(), nullable=False, comment='building, ready, live, retired'),
     sa.Column('actor', sa.String(), nullable=False),
     sa.Column('created', sa.String(), nullable=False),
