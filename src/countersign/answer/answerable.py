@@ -44,32 +44,32 @@ _YEARS_AFTER = 1
 
 NEAR: Mapping[str, float] = MappingProxyType(
     {
-        "bias": -7.62,
+        "bias": -7.41,
         "near": 3.54,  # cosine of the nearest passage
-        "best": 0.75,  # score of the best passage
-        "lead": 4.15,  # …and how far it is ahead of the fifth
-        "spread": -0.79,  # documents among the best passages
-        "known": 2.42,  # share of the question's names that are there
-        "told": 4.2,  # share of the talk so far that one passage has
-        "shift": 1.88,  # share of the question that is new in the talk
-        "long": -0.49,  # logarithm of the question's words
-        "unresolved": -0.75,  # things it points to that nobody named
-        "named": 0.66,  # it names documents by their titles
+        "best": 0.37,  # score of the best passage
+        "lead": 4.75,  # …and how far it is ahead of the fifth
+        "spread": -0.95,  # documents among the best passages
+        "known": 2.4,  # share of the question's names that are there
+        "told": 4.04,  # share of the talk so far that one passage has
+        "shift": 1.84,  # share of the question that is new in the talk
+        "long": -0.47,  # logarithm of the question's words
+        "unresolved": -0.8,  # things it points to that nobody named
+        "named": 0.63,  # it names documents by their titles
     }
 )
 WORDS_ONLY: Mapping[str, float] = MappingProxyType(
     {
-        "bias": -6.89,
-        "best": 2.16,
-        "lead": 3.56,
-        "spread": -1.73,
-        "known": 2.01,
-        "covered": 2.3,  # share of the question's words in one passage
-        "told": 4.29,
-        "shift": 1.49,
-        "long": -0.39,
-        "unresolved": -0.73,
-        "named": 1.01,
+        "bias": -7.07,
+        "best": 1.7,
+        "lead": 3.95,
+        "spread": -1.66,
+        "known": 2.25,
+        "covered": 2.26,  # share of the question's words in one passage
+        "told": 4.23,
+        "shift": 1.41,
+        "long": -0.3,
+        "unresolved": -0.74,
+        "named": 1.11,
     }
 )
 
