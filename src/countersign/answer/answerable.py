@@ -2,8 +2,8 @@
 
 A logistic function of ten features of the question and its passages that do not depend on the size of a collection: how
 near the best passage is and how far ahead of the others, whether what the question names is there, and how it goes on from
-the talk before it. Where no name or no year of the question is there at all, the answer is not either. The weights were fitted by `bench/abstention.py` on public
-sets of questions with and without an answer.
+the talk before it. Where no name or no year of the question is there at all, the answer is not either. The weights were
+fitted by `bench/abstention.py` on public sets of questions with and without an answer.
 """
 
 from __future__ import annotations
