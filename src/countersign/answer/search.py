@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from countersign.access.principal import Principal
 from countersign.answer.citations import box_on
+from countersign.answer.finding import find
 from countersign.answer.line import Line
 from countersign.answer.staleness import stale_sources
 from countersign.answer.steps import codes, guard_question, opened, sees_personal
@@ -110,7 +111,8 @@ async def _found(
         refused = replace(results, refusal=turn.decision.refusal, warnings=turn.decision.warnings)
         return refused, _Shown(turn.as_of, noted)
     turn = await before_change(line, turn)
-    found = await _retrieved(line, turn, query)
+    most = _MOST if query.per_document or query.language else query.limit
+    found = await find(line, turn, most, explain=query.explain)
     shown = await asyncio.to_thread(_shown, line, turn, query, found)
     late = stale_sources(shown.passages, line.max_ages, turn.started)
     unsearched = ("lexical_only",) if found.lexical_only and line.embedder is not None else ()
@@ -130,19 +132,6 @@ async def _found(
         "as_of": iso(turn.asked_for) if turn.asked_for else "",
     }
     return results, replace(shown, facts={**noted, **shown.facts})
-
-
-async def _retrieved(line: Line, turn: Turn, query: SearchQuery) -> Retrieved:
-    return await line.retriever.retrieve(
-        turn.principal,
-        turn.asked,
-        sources=turn.assistant.sources,
-        as_of=turn.as_of,
-        document_ids=turn.question.document_ids,
-        history=turn.history,
-        limit=_MOST if query.per_document or query.language else query.limit,
-        explain=query.explain,
-    )
 
 
 # -- what is shown ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from countersign.answer.confidence import judge_confidence
 from countersign.answer.conflicts import find_conflicts, noted
 from countersign.answer.decide import decide
 from countersign.answer.evidence import Readings
+from countersign.answer.finding import find
 from countersign.answer.generate import generate_text
 from countersign.answer.language import answer_language
 from countersign.answer.line import Line
@@ -133,15 +134,7 @@ async def _found(line: Line, turn: Turn) -> Retrieved:
             as_of=turn.as_of,
             limit=_DOCUMENT_PASSAGES,
         )
-    return await line.retriever.retrieve(
-        turn.principal,
-        turn.asked,
-        sources=assistant.sources,
-        as_of=turn.as_of,
-        document_ids=question.document_ids,
-        history=turn.history,
-        limit=assistant.passages,
-    )
+    return await find(line, turn, assistant.passages)
 
 
 async def guard_passages(line: Line, turn: Turn) -> Turn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from countersign.answer.finding import find
 from countersign.answer.line import Line
 from countersign.answer.period import Period, asks_before_change, period_of
 from countersign.answer.turn import Turn
@@ -57,17 +58,7 @@ async def tell_of_superseded(line: Line, turn: Turn) -> Turn:
 
 async def _ended(line: Line, turn: Turn) -> datetime | None:
     """When the latest version ended that answers the question, among those that ended by `turn.as_of`."""
-    found = await line.retriever.retrieve(
-        turn.principal,
-        turn.asked,
-        sources=turn.assistant.sources,
-        as_of=turn.as_of,
-        document_ids=turn.question.document_ids,
-        history=turn.history,
-        limit=turn.assistant.passages,
-        ended=True,
-        vectors=turn.vectors,
-    )
+    found = await find(line, turn, turn.assistant.passages, ended=True)
     passages, settings = found.passages, ExtractiveSettings()
     ranked = rank(turn.asked_now, turn.language, candidates(passages), passages)
     least = max(settings.least_score, settings.near * max((item.score for item in ranked), default=0.0))

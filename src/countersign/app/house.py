@@ -63,8 +63,6 @@ logger = logging.getLogger(__name__)
 
 _CARETAKER_S = 600.0
 _RESTART_S = 10
-_ALONE_LEASE_S, _SHARED_LEASE_S = 60.0, 20.0
-"""Where others wait to take over, a worker may be silent for less."""
 
 
 @dataclass(slots=True)
