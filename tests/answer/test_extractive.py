@@ -101,6 +101,41 @@ async def test_contradicting_figures_are_both_said() -> None:
     assert "12,000" in text and "15,000" in text
 
 
+@pytest.mark.parametrize(
+    ("question", "language", "text", "other"),
+    [
+        (
+            "What is the monthly service fee of the Tolkyn Gold card?", "en",
+            "The monthly service fee of the Tolkyn Gold card is 990 tenge. "
+            "The monthly service fee of the Tolkyn Platinum card is 3,500 tenge.", "Platinum",
+        ),
+        (
+            "Сколько стоит обслуживание карты Толкын Голд в месяц?", "ru",
+            "Обслуживание карты Толкын Голд стоит 990 тенге в месяц. "
+            "Обслуживание карты Толкын Платинум стоит 3 500 тенге в месяц.", "Платинум",
+        ),
+        (
+            "Толқын Алтын картасына айына қызмет көрсету құны қанша?", "kk",
+            "Толқын Алтын картасына айына қызмет көрсету құны 990 теңге. "
+            "Ал Толқын Платина картасына айына қызмет көрсету құны 3 500 теңге.", "Платина",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_said_of_another_thing_is_left_out(
+    question: str, language: str, text: str, other: str
+) -> None:
+    said, _ = await say(question, passage(text, language, score=0.9), language=language)
+    assert "990" in said
+    assert other not in said
+
+
+async def test_two_things_that_are_asked_for_are_both_answered() -> None:
+    text = "The Gold card costs 990 tenge a month. The Platinum card costs 3,500 tenge a month."
+    said, _ = await say("What do the Gold card and the Platinum card cost a month?", passage(text, score=0.9))
+    assert "990" in said
+    assert "3,500" in said
+
+
 async def test_what_it_says_verifies() -> None:
     for question, sources in (
         ("What is the annual fee of the Gold card?", [HOURS, CARDS]),

@@ -6,15 +6,22 @@ explain; where the passages do not hold an answer it says nothing and finishes a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from countersign.domain.answers import Usage
-from countersign.domain.documents import Passage
 from countersign.domain.workspace import ModelSettings, Price
 from countersign.gateway.http import HttpClient
 from countersign.gateway.seams import Delta, Done, ModelRequest
-from countersign.gateway.selection import Candidate, Scored, candidates, central, overlap, rank
+from countersign.gateway.selection import (
+    Candidate,
+    Scored,
+    candidates,
+    central,
+    of_another,
+    overlap,
+    rank,
+)
 from countersign.gateway.tokens import estimate_tokens
 
 _UNMETERED = Price(unmetered=True)
@@ -95,7 +102,7 @@ def select(request: ModelRequest, settings: ExtractiveSettings) -> list[Candidat
     ranked = [item for item in ranked if item.score >= _least(item, request, settings)]
     if not ranked:
         return []
-    return _distinct(ranked, request.passages, settings)
+    return _distinct(ranked, request.question, settings)
 
 
 def _least(item: Scored, request: ModelRequest, settings: ExtractiveSettings) -> float:
@@ -104,15 +111,16 @@ def _least(item: Scored, request: ModelRequest, settings: ExtractiveSettings) ->
     return settings.least_score if request.answerable is None else settings.least_judged
 
 
-def _distinct(
-    ranked: list[Scored], passages: Sequence[Passage], settings: ExtractiveSettings
-) -> list[Candidate]:
-    """The best sentence and near ones that add something: another figure for the same words is a conflict, so it stays."""
-    best = ranked[0].score
+def _distinct(ranked: list[Scored], question: str, settings: ExtractiveSettings) -> list[Candidate]:
+    """The best sentence and near ones that add something: another figure for the same words is a conflict, so it stays;
+    one about something else than the question names goes."""
+    best = ranked[0]
     chosen: list[Candidate] = []
     for item in ranked:
-        if len(chosen) == settings.max_sentences or item.score < settings.near * best:
+        if len(chosen) == settings.max_sentences or item.score < settings.near * best.score:
             break
+        if of_another(question, best.candidate, item.candidate):
+            continue
         if all(overlap(item.candidate, other) < 0.8 for other in chosen):
             chosen.append(item.candidate)
     return chosen

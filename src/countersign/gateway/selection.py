@@ -52,6 +52,7 @@ _TIME = re.compile(
 )
 
 _CAPITAL = re.compile(r"\s[«\"“(]?[A-ZА-ЯӘІҢҒҮҰҚӨҺ]")
+_CAPITALISED = re.compile(r"(?<=[\s«\"“(])[A-ZА-ЯӘІҢҒҮҰҚӨҺ]\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,22 @@ def central(found: Sequence[Candidate], count: int) -> list[Candidate]:
             chosen.append(best)
             covered |= best.terms
     return sorted(chosen, key=lambda c: c.order)
+
+
+def of_another(question: str, best: Candidate, other: Candidate) -> bool:
+    """Whether `other` lacks a name of the question that `best` has, adds none, and has one of its own instead: the fee of
+    another card."""
+    if other.language != best.language:
+        return False
+    names = _names_in(question, best.language)
+    here = {name for name in names if found_in(name, best.terms)}
+    there = {name for name in names if found_in(name, other.terms)}
+    return there < here and bool(_names_in(other.text, other.language) - best.terms)
+
+
+def _names_in(text: str, language: Language) -> frozenset[str]:
+    """The terms of its words with a capital letter, but for the first word."""
+    return frozenset(content_terms(" ".join(_CAPITALISED.findall(text)), language))
 
 
 def overlap(first: Candidate, second: Candidate) -> float:
