@@ -191,3 +191,10 @@ async def test_what_was_judged_beforehand_is_followed() -> None:
     lone = "When may one come by?"
     assert (await say(lone, HOURS))[1].finish_reason == "abstained"
     assert (await say(lone, HOURS, answerable=True))[0].startswith("The branch in Almaty")
+
+
+async def test_a_judgement_within_one_language_does_not_bind_another() -> None:
+    question = "Несиені мерзімінен бұрын өтеу үшін комиссия алына ма?"
+    said, _ = await say(question, HOURS, LOAN_RU, language="kk", answerable=False)
+    assert said.startswith("Комиссия за досрочное погашение кредита не взимается.")
+    assert (await say(question, LOAN_KK, language="kk", answerable=False))[1].finish_reason == "abstained"

@@ -103,10 +103,10 @@ async def _write(line: Line, turn: Turn, question: str, listener: Listener | Non
         chosen.name, chosen.index, _pairs(chosen.because), done.finish_reason, done.usage, done.cost
     )
     turn = _note_call(line, turn, served, started, len(draft))
-    doubts = (turn.doubt,) if turn.doubt else ()
-    turn = replace(turn, served=served, warnings=(*turn.warnings, *doubts))
+    turn = replace(turn, served=served)
     if (done.finish_reason == "abstained" or abstains(draft)) and not (listener and listener.left):
-        return turn.refused(RefusalReason.NO_EVIDENCE)
+        doubts = (turn.doubt,) if turn.doubt else ()
+        return replace(turn, warnings=(*turn.warnings, *doubts)).refused(RefusalReason.NO_EVIDENCE)
     cut = ("cut_at_length",) if done.finish_reason == "length" else ()
     return replace(turn, draft=draft, warnings=(*turn.warnings, *cut))
 

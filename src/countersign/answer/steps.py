@@ -298,8 +298,16 @@ async def judge(line: Line, turn: Turn) -> Turn:
         degraded_because=turn.served.degraded_because if turn.served else "",
     )
     late = stale_sources(turn.cited or turn.passages, line.max_ages, turn.started)
-    turn = replace(turn, confidence=confidence, decision=decision, warnings=(*turn.warnings, *late))
-    return said_of_time(turn)
+    warnings = (*turn.warnings, *_doubted(turn), *late)
+    return said_of_time(replace(turn, confidence=confidence, decision=decision, warnings=warnings))
+
+
+def _doubted(turn: Turn) -> tuple[str, ...]:
+    """A doubt is about the passages in the question's language; of an answer that cites another it says nothing."""
+    if not turn.doubt:
+        return ()
+    judged_in = (turn.passages[0].language, "und")
+    return (turn.doubt,) if not turn.cited or any(p.language in judged_in for p in turn.cited) else ()
 
 
 def sees_personal(turn: Turn) -> bool:

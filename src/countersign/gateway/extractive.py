@@ -6,6 +6,7 @@ explain; where the passages do not hold an answer it says nothing and finishes a
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -96,8 +97,6 @@ def select(request: ModelRequest, settings: ExtractiveSettings) -> list[Candidat
     found = candidates(request.passages)
     if request.task == "summarise":
         return _summary(found, settings)
-    if request.answerable is False:
-        return []
     ranked = rank(request.question, request.language, found, request.passages)
     ranked = [item for item in ranked if item.score >= _least(item, request, settings)]
     if not ranked:
@@ -106,9 +105,12 @@ def select(request: ModelRequest, settings: ExtractiveSettings) -> list[Candidat
 
 
 def _least(item: Scored, request: ModelRequest, settings: ExtractiveSettings) -> float:
+    """What was judged beforehand was judged within the question's language; a sentence in another has its own measure."""
     if item.across:
         return settings.least_across
-    return settings.least_score if request.answerable is None else settings.least_judged
+    if request.answerable is None:
+        return settings.least_score
+    return settings.least_judged if request.answerable else math.inf
 
 
 def _distinct(ranked: list[Scored], question: str, settings: ExtractiveSettings) -> list[Candidate]:
