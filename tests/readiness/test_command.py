@@ -81,6 +81,8 @@ def test_the_report_is_written(folder: Path, tmp_path: Path, capfd: pytest.Captu
     )
     code, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(tmp_path / "there"))
     assert (tmp_path / "there" / "readiness.html").is_file()
+    code, out, _ = called(capfd, "audit", "data", str(folder), "--out", str(tmp_path / "march.json"))
+    assert (tmp_path / "march.html").is_file() and json.loads((tmp_path / "march.json").read_text("utf-8"))
 
 
 def test_what_changed_since_the_report_that_lies_there_is_said(

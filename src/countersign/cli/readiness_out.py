@@ -182,7 +182,11 @@ def _example(finding: ReadinessFinding) -> str:
 
 
 def page_of(out: Path) -> Path:
-    return out if out.suffix.lower() in (".html", ".htm") else out / "readiness.html"
+    """Whichever of the three files is named, they lie beside each other; any other name is a folder."""
+    suffix = out.suffix.lower()
+    if suffix in (".json", ".csv"):
+        return out.with_suffix(".html")
+    return out if suffix in (".html", ".htm") else out / "readiness.html"
 
 
 def earlier(out: Path | None, since: Path | None) -> ReadinessReport | None:
