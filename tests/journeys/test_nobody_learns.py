@@ -213,6 +213,26 @@ async def test_asking_for_what_is_forbidden_is_like_asking_for_what_is_not_there
         }
 
 
+async def test_a_question_that_names_a_forbidden_document_is_refused_as_if_there_were_none(
+    scene: Scene,
+) -> None:
+    """Whether a title is known to anybody must not shape what is said to who may not read it."""
+    house, keeper, outsider = scene.house, scene.people["keeper"], scene.people["outsider"]
+    for n, place in enumerate(("Aktau", "Taraz", "Kokshetau", "Semey", "Oral", "Turkistan")):
+        await push(
+            house, keeper, f"branch-{n}", f"# Branch\n\nThe {place} branch opens at nine in the morning."
+        )
+    question = "When does the branch of Sarysu close under MA-77/114?"
+    before = await ask(house, outsider, question)
+    secret = "# MA-77/114\n\nThe staff of the branch stays for two years."
+    await push(house, keeper, "merger", secret, title="MA-77/114", any_of=("group:vault",))
+    after = await ask(house, outsider, question)
+    assert before.warnings and before.status == AnswerStatus.REFUSED
+    same = {"answer_id": "", "text": "", "created": before.created, "as_of": before.as_of}
+    assert replace(after, **same) == replace(before, **same)
+    assert after.text.replace(after.answer_id, "") == before.text.replace(before.answer_id, "")
+
+
 @pytest.mark.parametrize("name", STRANGERS)
 async def test_searching_for_what_is_forbidden_is_like_searching_for_what_is_not_there(
     scene: Scene, name: str

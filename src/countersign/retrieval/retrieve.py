@@ -121,7 +121,10 @@ class Retriever:
             passages = [*anew, *rest][:limit]
         found = [*passages, *await self._neighbours(passages, scope)] if passages else []
         features = _features(ordered, [int(p.passage_id) for p in passages])
-        features["named"] = float(route is not None)
+        named = (
+            route.documents if route is not None else frozenset[str]()
+        )  # of these only what is permitted is told
+        features["named"] = float(any(passage.document_id in named for passage in passages))
         ranks = leg_ranks(ordered, passages) if explain else {}
         lexical_only = vectors is None
         return Retrieved(
